@@ -1,0 +1,1 @@
+//! One TOML file, validated; unknown keys are errors.

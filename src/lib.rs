@@ -1,0 +1,14 @@
+//! nowbridge: a headless phone-bridge for health watches.
+//!
+//! One promise shapes every room: **a measurement that the watch has shown us is never lost, never duplicated, and never
+//! silently late.**
+
+pub mod clock;
+pub mod cloud;
+pub mod config;
+pub mod measurement;
+pub mod outbox;
+pub mod radio;
+#[cfg(feature = "sim")]
+pub mod sim;
+pub mod wire;

@@ -1,0 +1,1 @@
+//! The durable store between the watch and the cloud: the only room with SQL.

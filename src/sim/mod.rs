@@ -1,0 +1,4 @@
+//! A simulated watch and a private cloud that speaks the NOWATCH API: for the demo, for tests, for users at home.
+
+pub mod cloud;
+pub mod recording;

@@ -1,0 +1,6 @@
+//! Formats without I/O: bytes in, values out, and back. No clock, no socket, no async.
+//!
+//! Everything here can be fed any bytes and answers with a value or an error, never a panic; that is what the property tests
+//! and the fuzz targets hold it to.
+
+pub mod bridge;

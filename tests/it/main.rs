@@ -1,0 +1,9 @@
+//! Every story in one binary: linking is what takes the time.
+
+mod air;
+mod cloud;
+mod config;
+mod outbox;
+mod private_cloud;
+mod recording;
+mod support;
