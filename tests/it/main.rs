@@ -6,4 +6,5 @@ mod config;
 mod outbox;
 mod private_cloud;
 mod recording;
+mod sim_watch;
 mod support;
