@@ -11,4 +11,6 @@ pub mod outbox;
 pub mod radio;
 #[cfg(feature = "sim")]
 pub mod sim;
+pub mod upload;
+pub mod watch;
 pub mod wire;

@@ -10,9 +10,11 @@ mod kind;
 mod quality;
 mod reading;
 mod time;
+mod timeline;
 
 pub use heart_beat::{Beat, FrameError, HeartBeatFrame};
 pub use kind::{Kind, UnknownKind, ValueType};
 pub use quality::{InvalidQuality, Quality};
 pub use reading::{Reading, Value, ValueError};
 pub use time::{Day, DayError, UnixSeconds, UtcMicros};
+pub use timeline::{AnchorPoint, Timeline};

@@ -3,6 +3,7 @@
 mod air;
 mod cloud;
 mod config;
+mod golden;
 mod outbox;
 mod private_cloud;
 mod recording;

@@ -97,6 +97,8 @@ pub enum DataError {
 pub struct Assembler {
     counter: u8,
     partial: BytesMut,
+    failed: Option<DataError>,
+    damaged: Option<Bytes>,
 }
 
 impl Assembler {
@@ -108,6 +110,18 @@ impl Assembler {
     /// Takes a notification and appends the blocks that it completes to `blocks`; `true` says the window ends here. After an
     /// error nothing more can be read until the next pull; blocks appended before it are good.
     pub fn push(&mut self, notification: &[u8], blocks: &mut Vec<RawBlock>) -> Result<bool, DataError> {
+        if let Some(failed) = &self.failed {
+            return Err(failed.clone());
+        }
+        self.read(notification, blocks).inspect_err(|error| self.failed = Some(error.clone()))
+    }
+
+    /// The bytes of the block that failed its check, if that was the error.
+    pub fn take_damaged(&mut self) -> Option<Bytes> {
+        self.damaged.take()
+    }
+
+    fn read(&mut self, notification: &[u8], blocks: &mut Vec<RawBlock>) -> Result<bool, DataError> {
         let (&flags, slice) = notification.split_first().ok_or(DataError::Empty)?;
         let (expected, got) = (self.counter & COUNTER, flags & COUNTER);
         if got != expected {
@@ -122,7 +136,9 @@ impl Assembler {
             if self.partial.len() < length {
                 break;
             }
-            blocks.push(RawBlock::parse(self.partial.copy_to_bytes(length))?);
+            let block = self.partial.copy_to_bytes(length);
+            let sound = RawBlock::parse(block.clone()).inspect_err(|_| self.damaged = Some(block))?;
+            blocks.push(sound);
         }
         Ok(flags & LAST != 0)
     }

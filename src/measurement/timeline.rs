@@ -1,0 +1,142 @@
+//! From a watch's ticks to UTC.
+//!
+//! A watch stamps with ticks since boot, never with wall time. The host writes down *anchors* (this tick was that instant) at
+//! each sync, and UTC follows by straight lines between them, so a crystal that is 50 ppm off costs nothing once there are
+//! two. A boot without any anchor has no UTC: its readings wait, visibly, instead of being dated by guess.
+
+use super::UtcMicros;
+
+/// Beyond this the clock of a watch does not drift: crystals are good to ±100 ppm. A pair of anchors that says otherwise
+/// shows that the host's clock was stepped between them.
+const MAX_DRIFT_PPM: f64 = 1_000.0;
+/// Anchors closer than this say more about the round trip of a read than about drift.
+const MIN_SPAN_US: u64 = 3_600_000_000;
+
+/// One comparison of a watch's clock with UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnchorPoint {
+    /// The boot whose ticks these are.
+    pub boot: u16,
+    /// µs since that boot.
+    pub ticks_us: u64,
+    /// The same instant.
+    pub utc: UtcMicros,
+}
+
+/// All that is known about a watch's clock.
+#[derive(Clone, Debug, Default)]
+pub struct Timeline {
+    /// Sorted by boot, then ticks.
+    anchors: Vec<AnchorPoint>,
+}
+
+impl Timeline {
+    /// From anchors in any order.
+    pub fn new(mut anchors: Vec<AnchorPoint>) -> Self {
+        anchors.sort_by_key(|anchor| (anchor.boot, anchor.ticks_us));
+        anchors.dedup_by_key(|anchor| (anchor.boot, anchor.ticks_us));
+        Self { anchors }
+    }
+
+    /// UTC of a tick; `None` for a boot that was never anchored.
+    pub fn utc(&self, boot: u16, ticks_us: u64) -> Option<UtcMicros> {
+        let start = self.anchors.partition_point(|anchor| anchor.boot < boot);
+        let end = self.anchors.partition_point(|anchor| anchor.boot <= boot);
+        let anchors = &self.anchors[start..end];
+        let later = anchors.partition_point(|anchor| anchor.ticks_us < ticks_us);
+        let utc = match (later.checked_sub(1).map(|at| anchors[at]), anchors.get(later).copied()) {
+            (None, None) => return None,
+            (Some(before), Some(after)) => between(before, after, ticks_us),
+            // Outside the anchors the nearest one counts, at the rate that the nearest pair shows.
+            (None, Some(first)) => beyond(first, anchors.get(1).copied(), ticks_us),
+            (Some(last), None) => beyond(last, later.checked_sub(2).map(|at| anchors[at]), ticks_us),
+        };
+        Some(utc)
+    }
+}
+
+/// Watch µs to UTC µs between two anchors; `None` if they are too close or contradict each other.
+fn rate(a: AnchorPoint, b: AnchorPoint, min_span_us: u64) -> Option<f64> {
+    let span = b.ticks_us.abs_diff(a.ticks_us);
+    if span < min_span_us.max(1) {
+        return None;
+    }
+    let utc = (b.utc.0 - a.utc.0).abs();
+    let rate = utc as f64 / span as f64;
+    let forward = (b.ticks_us > a.ticks_us) == (b.utc > a.utc);
+    (forward && (rate - 1.0).abs() * 1e6 <= MAX_DRIFT_PPM).then_some(rate)
+}
+
+fn at_rate(anchor: AnchorPoint, ticks_us: u64, rate: f64) -> UtcMicros {
+    let away = i128::from(ticks_us) - i128::from(anchor.ticks_us);
+    // The rate is so near 1 that only the small difference goes through floating point.
+    let drift = (away as f64 * (rate - 1.0)).round() as i64;
+    let away = i64::try_from(away).unwrap_or(i64::MAX);
+    UtcMicros(anchor.utc.0.saturating_add(away).saturating_add(drift))
+}
+
+fn between(before: AnchorPoint, after: AnchorPoint, ticks_us: u64) -> UtcMicros {
+    // If the host's clock was stepped in between, the anchor of the session that brought the data is the better witness.
+    at_rate(after, ticks_us, rate(before, after, 1).unwrap_or(1.0))
+}
+
+fn beyond(nearest: AnchorPoint, second: Option<AnchorPoint>, ticks_us: u64) -> UtcMicros {
+    at_rate(nearest, ticks_us, second.and_then(|second| rate(nearest, second, MIN_SPAN_US)).unwrap_or(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const BOOT: i64 = 1_700_000_000_000_000;
+    const HOUR: u64 = 3_600_000_000;
+
+    /// An anchor of a watch whose clock is `ppm` fast, made exactly `ticks_us` after boot by its own clock.
+    fn anchor(ticks_us: u64, ppm: f64) -> AnchorPoint {
+        AnchorPoint {
+            boot: 3,
+            ticks_us,
+            utc: UtcMicros(BOOT + (ticks_us as f64 / (1.0 + ppm * 1e-6)).round() as i64),
+        }
+    }
+
+    #[test]
+    fn drift_is_taken_out_between_and_beyond_two_anchors() {
+        let timeline = Timeline::new(vec![anchor(30 * HOUR, 50.0), anchor(6 * HOUR, 50.0)]);
+        for hour in [0, 6, 7, 18, 30, 31] {
+            let truth = anchor(hour * HOUR, 50.0).utc;
+            let off = timeline.utc(3, hour * HOUR).unwrap().since(truth);
+            assert!(off.abs() <= 2, "{off} µs off after {hour} h");
+        }
+    }
+
+    #[test]
+    fn one_anchor_shifts_and_none_says_nothing() {
+        let timeline = Timeline::new(vec![anchor(HOUR, 0.0)]);
+        assert_eq!(timeline.utc(3, 0), Some(UtcMicros(BOOT)));
+        assert_eq!(timeline.utc(2, 0), None);
+        assert_eq!(Timeline::default().utc(0, 0), None);
+    }
+
+    #[test]
+    fn a_stepped_host_clock_is_not_taken_for_drift() {
+        let mut late = anchor(10 * HOUR, 0.0);
+        late.utc.0 += 3_600_000_000;
+        let timeline = Timeline::new(vec![anchor(HOUR, 0.0), late]);
+        assert_eq!(timeline.utc(3, 9 * HOUR), Some(UtcMicros(late.utc.0 - HOUR as i64)));
+    }
+
+    proptest! {
+        #[test]
+        fn time_runs_forward_within_a_boot(ticks in proptest::collection::btree_set(0_u64..2_000_000_000_000, 2..40), ppm in -80.0_f64..80.0) {
+            let ticks: Vec<u64> = ticks.into_iter().collect();
+            let timeline = Timeline::new(ticks.iter().step_by(3).map(|&at| anchor(at, ppm)).collect());
+            let utc: Vec<UtcMicros> = ticks.iter().map(|&at| timeline.utc(3, at).unwrap()).collect();
+            for (pair, step) in utc.windows(2).zip(ticks.windows(2)) {
+                prop_assert!(pair[0] <= pair[1], "{step:?} became {pair:?}");
+            }
+        }
+    }
+}

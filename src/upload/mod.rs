@@ -1,0 +1,5 @@
+//! Outbox to cloud.
+
+mod readings;
+
+pub use readings::{Rows, RowsError, Source};

@@ -1,0 +1,243 @@
+//! From blocks to readings: samples get their UTC second, beats become frames.
+//!
+//! The API keeps one value per kind and second. Where two samples fall in one second the later one stands, here as on the
+//! server, and the number that had to give way is told, so that every sample is accounted for.
+
+use crate::measurement::beats::{self, TimedBeat};
+use crate::measurement::{Kind, Reading, Timeline, UtcMicros, Value, ValueType};
+use crate::wire::bridge::{BlockError, RawBlock, Sample, Stream};
+
+/// The rows of a table, in order of time, one per second.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rows {
+    /// What goes up.
+    pub readings: Vec<Reading>,
+    /// Samples that these rows stand for (without those of the block before).
+    pub samples: u64,
+    /// Samples that share a second with a later one of the same kind.
+    pub folded: u64,
+}
+
+/// Why blocks cannot become rows.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RowsError {
+    /// A block whose CRC is right does not hold what it promises.
+    #[error("block {seq} cannot be unpacked: {source}")]
+    Undecodable {
+        /// The block.
+        seq: crate::wire::bridge::Seq,
+        /// What is wrong with it.
+        source: BlockError,
+    },
+    /// A boot whose clock was never compared with UTC.
+    #[error("block {seq} is of boot {boot}, whose clock was never compared with UTC")]
+    NoClock {
+        /// The block.
+        seq: crate::wire::bridge::Seq,
+        /// The boot.
+        boot: crate::wire::bridge::Boot,
+    },
+}
+
+/// Blocks of one stream of one log, with what is needed to date them.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The kind that the stream is uploaded as.
+    pub kind: Kind,
+    /// The block before the first, if any: heart beats of its last second are repeated, since their row may have grown.
+    pub before: Option<&'a RawBlock>,
+    /// The blocks to upload, in order.
+    pub blocks: &'a [RawBlock],
+    /// The block after the last, if there is one already: it tells whether the last run of beats goes on.
+    pub after: Option<&'a RawBlock>,
+    /// The clock.
+    pub timeline: &'a Timeline,
+}
+
+impl Source<'_> {
+    /// Makes the rows.
+    pub fn rows(&self) -> Result<Rows, RowsError> {
+        if self.kind.value_type() == ValueType::Frame { self.beat_rows() } else { self.value_rows() }
+    }
+
+    fn value_rows(&self) -> Result<Rows, RowsError> {
+        let mut readings: Vec<Reading> = Vec::new();
+        for block in self.blocks {
+            for (sample, at) in self.dated(block)? {
+                readings.push(Reading {
+                    at: at.seconds(),
+                    value: value(self.kind, sample.value),
+                    quality: self.kind.has_quality().then_some(sample.quality),
+                });
+            }
+        }
+        let samples = readings.len() as u64;
+        // A stable sort keeps the order of samples within a second: the last one is the latest.
+        readings.sort_by_key(|reading| reading.at);
+        readings.reverse();
+        readings.dedup_by_key(|reading| reading.at);
+        readings.reverse();
+        let folded = samples - readings.len() as u64;
+        Ok(Rows { readings, samples, folded })
+    }
+
+    fn beat_rows(&self) -> Result<Rows, RowsError> {
+        let mut beats: Vec<TimedBeat> = Vec::new();
+        if let Some(before) = self.before {
+            // What cannot be read was told when its own batch was made.
+            if let Ok(dated) = self.dated(before) {
+                let last = dated.last().map(|(_, at)| at.seconds());
+                beats.extend(dated.iter().filter(|(_, at)| Some(at.seconds()) == last).map(beat));
+            }
+        }
+        let mut samples = 0;
+        for block in self.blocks {
+            let dated = self.dated(block)?;
+            samples += dated.len() as u64;
+            if starts_run(block) {
+                end_run(&mut beats);
+            }
+            beats.extend(dated.iter().map(beat));
+        }
+        if self.after.is_some_and(starts_run) {
+            end_run(&mut beats);
+        }
+        beats.sort_by_key(|beat| beat.at);
+        Ok(Rows { readings: beats::readings(&beats), samples, folded: 0 })
+    }
+
+    fn dated(&self, block: &RawBlock) -> Result<Vec<(Sample, UtcMicros)>, RowsError> {
+        let header = block.header();
+        let seq = header.seq;
+        let samples = block.samples().map_err(|source| RowsError::Undecodable { seq, source })?;
+        let date = |sample: Sample| {
+            let at = self.timeline.utc(header.boot.0, sample.at_ms.saturating_mul(1_000));
+            at.map(|at| (sample, at)).ok_or(RowsError::NoClock { seq, boot: header.boot })
+        };
+        samples.into_iter().map(date).collect()
+    }
+}
+
+fn value(kind: Kind, stored: i32) -> Value {
+    match kind.value_type() {
+        ValueType::Decimal => {
+            let scale = Stream::of_kind(kind).and_then(Stream::info).map_or(1, |info| info.scale);
+            Value::Decimal(f64::from(stored) / f64::from(scale))
+        }
+        _ => Value::Integer(stored.into()),
+    }
+}
+
+fn beat(&(sample, at): &(Sample, UtcMicros)) -> TimedBeat {
+    TimedBeat { watch_ms: sample.at_ms, at, quality: sample.quality, ends_run: false }
+}
+
+/// Whether the first beat of a block does not follow on the last of the block before.
+fn starts_run(block: &RawBlock) -> bool {
+    block.samples().is_ok_and(|samples| samples.first().is_some_and(|first| first.value <= 0))
+}
+
+fn end_run(beats: &mut [TimedBeat]) {
+    if let Some(last) = beats.last_mut() {
+        last.ends_run = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measurement::AnchorPoint;
+    use crate::wire::bridge::{Boot, Seq, seal};
+
+    const BOOTED: i64 = 1_672_531_200_000_000;
+
+    fn timeline() -> Timeline {
+        Timeline::new(vec![AnchorPoint { boot: 1, ticks_us: 0, utc: UtcMicros(BOOTED) }])
+    }
+
+    fn block(seq: u32, stream: Stream, samples: &[(u64, i32, u8)]) -> RawBlock {
+        let samples: Vec<Sample> = samples
+            .iter()
+            .map(|&(at_ms, value, quality)| Sample { at_ms, value, quality: quality.try_into().unwrap() })
+            .collect();
+        RawBlock::parse(seal(Seq(seq), Boot(1), stream, &samples)).unwrap()
+    }
+
+    fn lines(source: Source<'_>) -> Vec<String> {
+        let line = |row: &Reading| {
+            let quality = row.quality.map_or_else(|| "-".to_owned(), |quality| quality.to_string());
+            format!("{} {} {quality}", row.at.0 - BOOTED / 1_000_000, row.value)
+        };
+        source.rows().unwrap().readings.iter().map(line).collect()
+    }
+
+    #[test]
+    fn scaled_values_and_qualities_come_through() {
+        let timeline = timeline();
+        let blocks = [block(1, Stream::TEMPERATURE, &[(500, 3644, 4), (60_500, 3650, 1)])];
+        let source = Source {
+            kind: Kind::Temperature,
+            before: None,
+            blocks: &blocks,
+            after: None,
+            timeline: &timeline,
+        };
+        assert_eq!(lines(source), ["0 36.44 4", "60 36.5 1"]);
+    }
+
+    #[test]
+    fn of_two_samples_in_a_second_the_later_stands_and_the_other_is_counted() {
+        let timeline = timeline();
+        let blocks = [block(1, Stream::ACTIVITY_TYPE, &[(100, 1, 4), (900, 4, 4), (1_000, 6, 4)])];
+        let source = Source {
+            kind: Kind::ActivityType,
+            before: None,
+            blocks: &blocks,
+            after: None,
+            timeline: &timeline,
+        };
+        assert_eq!(lines(source), ["0 4 4", "1 6 4"]);
+        let rows = source.rows().unwrap();
+        assert_eq!((rows.samples, rows.folded), (3, 1));
+    }
+
+    #[test]
+    fn a_second_of_beats_that_spans_two_batches_is_sent_whole_by_the_second() {
+        let timeline = timeline();
+        let first = block(1, Stream::BEATS, &[(200, 0, 4), (900, 700, 4), (1_400, 500, 4)]);
+        let second = [block(2, Stream::BEATS, &[(1_900, 500, 4), (2_400, 500, 4)])];
+        let source = Source {
+            kind: Kind::HeartBeat,
+            before: Some(&first),
+            blocks: &second,
+            after: None,
+            timeline: &timeline,
+        };
+        assert_eq!(lines(source), ["1 02020478050000000000046c070000000000 4", "2 01020460090000000000 4"]);
+        assert_eq!(source.rows().unwrap().samples, 2);
+    }
+
+    #[test]
+    fn a_run_that_ends_is_marked_on_its_last_beat() {
+        let timeline = timeline();
+        let first = block(1, Stream::BEATS, &[(200, 0, 4)]);
+        let next = [block(2, Stream::BEATS, &[(5_000, 0, 4)])];
+        let source = Source {
+            kind: Kind::HeartBeat,
+            before: Some(&first),
+            blocks: &next,
+            after: Some(&next[0]),
+            timeline: &timeline,
+        };
+        assert_eq!(lines(source), ["0 010204c80000000000ff 4", "5 010204881300000000ff 4"]);
+    }
+
+    #[test]
+    fn a_boot_without_a_clock_is_named() {
+        let blocks = [block(7, Stream::HEART_RATE, &[(0, 60, 4)])];
+        let none = Timeline::default();
+        let source =
+            Source { kind: Kind::HeartRate, before: None, blocks: &blocks, after: None, timeline: &none };
+        assert_eq!(source.rows(), Err(RowsError::NoClock { seq: Seq(7), boot: Boot(1) }));
+    }
+}
