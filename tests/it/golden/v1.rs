@@ -86,8 +86,8 @@ fn blocks() -> Vec<(&'static str, Bytes)> {
 
 fn notifications() -> Vec<(String, Bytes)> {
     let (mut slicer, mut source) = (Slicer::new(), blocks().into_iter().map(|(_, block)| block).take(2));
-    let slices = std::iter::from_fn(|| slicer.next(20, || source.next()));
-    slices.enumerate().map(|(index, slice)| (format!("notification {index} of 20 bytes"), slice)).collect()
+    let cut = std::iter::from_fn(|| slicer.next(20, || source.next()));
+    cut.enumerate().map(|(index, slice)| (format!("notification {index} of 20 bytes"), slice)).collect()
 }
 
 /// Everything that version 1 writes, by the names in the vector file.
