@@ -1,1 +1,178 @@
 //! One TOML file, validated; unknown keys are errors.
+//!
+//! Defaults are overlaid by the file and the file by a few `NOWBRIDGE_*` variables. Everything that can be judged without
+//! a network or a radio is judged here, once, and each complaint names the file, the line, the key and the way out. Secrets
+//! are never in the file: it names where they lie, and [`SecretSource::read`] fetches them when they are needed.
+
+mod build;
+mod duration;
+mod env;
+mod error;
+mod keys;
+mod parse;
+mod paths;
+mod secret;
+mod tables;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use env::Env;
+pub use error::{ConfigError, Hint, Location, SecretError};
+pub use paths::{Paths, SYSTEM_CONTROL_SOCKET};
+pub use reqwest::Url;
+pub use secret::SecretSource;
+
+use crate::radio::PeerAddress;
+
+/// Everything a user can decide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The file this came from; `None` if there is none and the defaults hold.
+    pub file: Option<PathBuf>,
+    /// Where things lie on disk.
+    pub paths: Paths,
+    /// The NOWATCH API, or a private cloud that speaks it.
+    pub cloud: CloudConfig,
+    /// The control socket; its path is [`Paths::control_socket`].
+    pub control: ControlConfig,
+    /// How watches are reached.
+    pub radio: RadioConfig,
+    /// The watches to look after; no two share an address or a name.
+    pub watches: Vec<WatchConfig>,
+    /// How measurements are sent.
+    pub upload: UploadConfig,
+    /// What the log holds.
+    pub log: LogConfig,
+}
+
+/// Where measurements go and as whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloudConfig {
+    /// The API's address. `None`: nothing leaves this machine.
+    pub base_url: Option<Url>,
+    /// The account to log in as.
+    pub email: Option<String>,
+    /// Where that account's password lies; only ever set together with `email`.
+    pub password: Option<SecretSource>,
+    /// Where the API's `x-auth-token` lies.
+    pub x_auth_token: Option<SecretSource>,
+    /// Whether to upload at all.
+    pub upload: bool,
+}
+
+impl CloudConfig {
+    /// Whether measurements may leave this machine: there is somewhere to send them, and nobody turned it off.
+    pub const fn uploads(&self) -> bool {
+        self.upload && self.base_url.is_some()
+    }
+}
+
+/// Who may talk to the daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ControlConfig {
+    /// Whether the daemon's group may, too.
+    pub group_access: bool,
+}
+
+impl ControlConfig {
+    /// The mode of the control socket: 0600, or 0660 with group access.
+    pub const fn socket_mode(self) -> u32 {
+        if self.group_access { 0o660 } else { 0o600 }
+    }
+}
+
+/// How watches are reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RadioConfig {
+    /// Not at all: only what is in the outbox already is uploaded.
+    Off,
+    /// Over a virtual air, by simulated watches.
+    Simulated {
+        /// The socket of the virtual air.
+        air: PathBuf,
+    },
+}
+
+/// One watch to look after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchConfig {
+    /// Where to connect.
+    pub address: PeerAddress,
+    /// What its owner calls it.
+    pub name: Option<String>,
+    /// Whether to hold the connection.
+    pub mode: WatchMode,
+    /// How often to pull what the watch has recorded.
+    pub sync_every: Duration,
+}
+
+impl WatchConfig {
+    /// The name if it has one, else the address.
+    pub fn label(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.address.0)
+    }
+}
+
+/// What to do with a connection once a watch is synchronised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WatchMode {
+    /// Hold it and take live measurements.
+    #[default]
+    Stay,
+    /// Connect, synchronise, let go: the watch stays free for a phone and its battery lasts.
+    Release,
+}
+
+/// How measurements are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadConfig {
+    /// At most this many rows in one upload.
+    pub max_rows: u32,
+    /// How often to ask whether the user still agrees.
+    pub consent_check_every: Duration,
+}
+
+/// What the log holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// A `tracing` filter, known to be valid.
+    pub filter: String,
+    /// One line of text or one of JSON.
+    pub format: LogFormat,
+}
+
+/// How a log line is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines.
+    Json,
+}
+
+impl Config {
+    /// Reads `explicit`, or else the default file, and overlays the environment.
+    ///
+    /// Only the default file may be missing.
+    pub fn load(explicit: Option<&Path>, env: &Env) -> Result<Self, ConfigError> {
+        let Some(path) = explicit.map(Path::to_owned).or_else(|| env.default_file()) else {
+            return build::build(None, tables::Tables::default(), env);
+        };
+        let path = std::path::absolute(&path).unwrap_or(path);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => {
+                let source = parse::Source { path: &path, text: &text };
+                build::build(Some(&source), parse::parse(&source)?, env)
+            }
+            Err(error) if explicit.is_none() && error.kind() == io::ErrorKind::NotFound => {
+                build::build(None, tables::Tables::default(), env)
+            }
+            Err(source) => Err(ConfigError::Unreadable { path, source }),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! From tables and environment to a [`Config`]: what can only be judged with more than one value in view.
+
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+
+use super::env::{self, Env};
+use super::error::ConfigError;
+use super::parse::Source;
+use super::paths::{self, Paths};
+use super::secret::SecretSource;
+use super::tables::{self, CloudTable, RadioKind, RadioTable, Tables, WatchTable};
+use super::{CloudConfig, Config, ControlConfig, LogConfig, RadioConfig, UploadConfig, WatchConfig};
+use crate::radio::PeerAddress;
+
+/// `source` is `None` where there is no file; the tables then hold the defaults.
+pub(super) fn build(source: Option<&Source>, tables: Tables, env: &Env) -> Result<Config, ConfigError> {
+    let file =
+        File { source, directory: source.and_then(|source| source.path.parent()).unwrap_or(Path::new("")) };
+    let socket = tables.control.socket.map(|path| file.resolve(&path));
+    let paths = Paths::resolve(env, tables.state.dir.map(|path| file.resolve(&path)), socket)?;
+    Ok(Config {
+        file: source.map(|source| source.path.to_owned()),
+        paths,
+        cloud: cloud(&file, tables.cloud, env)?,
+        control: ControlConfig { group_access: tables.control.group_access },
+        radio: radio(&file, &tables.radio)?,
+        watches: watches(&file, tables.watch)?,
+        upload: UploadConfig {
+            max_rows: tables.upload.max_rows,
+            consent_check_every: tables.upload.consent_check_every,
+        },
+        log: LogConfig {
+            filter: overlay(env, env::LOG, tables::parse_filter)?.unwrap_or(tables.log.filter),
+            format: tables.log.format,
+        },
+    })
+}
+
+/// The file being judged.
+struct File<'a> {
+    source: Option<&'a Source<'a>>,
+    directory: &'a Path,
+}
+
+impl File<'_> {
+    /// A path in the file is relative to the file, since a service's working directory says nothing to its user.
+    fn resolve(&self, path: &Path) -> PathBuf {
+        self.directory.join(path)
+    }
+
+    fn wrong<T>(&self, key: &str, value: &Spanned<T>, problem: impl Into<String>) -> ConfigError {
+        let at = self.source.map(|source| source.at(value.span().start));
+        let at = at.expect("a value with a span was read from a file");
+        ConfigError::Value { at, key: key.to_owned(), problem: problem.into() }
+    }
+}
+
+fn overlay<T>(
+    env: &Env,
+    variable: &'static str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, ConfigError> {
+    let text = env.text(variable)?;
+    text.map(parse).transpose().map_err(|problem| ConfigError::Variable { variable, problem })
+}
+
+fn cloud(file: &File, table: CloudTable, env: &Env) -> Result<CloudConfig, ConfigError> {
+    let secret = |key: &'static str, value: Option<&Spanned<String>>| {
+        let parsed = value.map(|value| {
+            SecretSource::parse(key, value.get_ref(), file.directory, env)
+                .map_err(|problem| file.wrong(key, value, problem))
+        });
+        parsed.transpose()
+    };
+    let password = secret("cloud.password_file", table.password_file.as_ref())?;
+    let x_auth_token = secret("cloud.x_auth_token_file", table.x_auth_token_file.as_ref())?;
+    if let (Some(value), None) = (&table.password_file, &table.email) {
+        return Err(file.wrong(
+            "cloud.password_file",
+            value,
+            "whose password it is, is missing; set email, too",
+        ));
+    }
+    Ok(CloudConfig {
+        base_url: overlay(env, env::BASE_URL, tables::parse_base_url)?.or(table.base_url),
+        email: table.email,
+        password,
+        x_auth_token,
+        upload: table.upload,
+    })
+}
+
+fn radio(file: &File, table: &RadioTable) -> Result<RadioConfig, ConfigError> {
+    let kind = table.kind.as_ref().map(|kind| (kind, *kind.get_ref()));
+    match (kind, &table.air) {
+        (Some((kind, RadioKind::Bluez)), _) => Err(file.wrong(
+            "radio.kind",
+            kind,
+            "\"bluez\" comes with the Bluetooth release; until then use \"simulated\" or \"off\"",
+        )),
+        (Some((_, RadioKind::Simulated)), Some(air)) => {
+            let air = file.resolve(air.get_ref());
+            paths::check_socket(&air, "[radio] air")?;
+            Ok(RadioConfig::Simulated { air })
+        }
+        (Some((kind, RadioKind::Simulated)), None) => {
+            Err(file.wrong("radio.kind", kind, "a simulated radio needs the socket of its air; set air, too"))
+        }
+        (_, Some(air)) => Err(file.wrong(
+            "radio.air",
+            air,
+            "only a simulated radio has an air; set kind = \"simulated\", too",
+        )),
+        (_, None) => Ok(RadioConfig::Off),
+    }
+}
+
+fn watches(file: &File, tables: Vec<WatchTable>) -> Result<Vec<WatchConfig>, ConfigError> {
+    let mut watches: Vec<WatchConfig> = Vec::with_capacity(tables.len());
+    for table in tables {
+        let address = normal_address(table.address.get_ref());
+        if address.is_empty() {
+            return Err(file.wrong(
+                "watch.address",
+                &table.address,
+                "it is empty; write the address as the watch shows it, \"E7:12:0A:00:00:01\"",
+            ));
+        }
+        if watches.iter().any(|other| other.address.0 == address) {
+            return Err(file.wrong(
+                "watch.address",
+                &table.address,
+                "another [[watch]] has this address, too",
+            ));
+        }
+        if let Some(name) = &table.name {
+            if name.get_ref().trim().is_empty() {
+                return Err(file.wrong("watch.name", name, "it is empty; leave the key out instead"));
+            }
+            if watches.iter().any(|other| other.name.as_ref() == Some(name.get_ref())) {
+                return Err(file.wrong("watch.name", name, "another [[watch]] has this name, too"));
+            }
+        }
+        watches.push(WatchConfig {
+            address: PeerAddress(address),
+            name: table.name.map(Spanned::into_inner),
+            mode: table.mode,
+            sync_every: table.sync_every,
+        });
+    }
+    Ok(watches)
+}
+
+/// Adapters print addresses in capitals, labels on boxes often do not.
+fn normal_address(address: &str) -> String {
+    let address = address.trim();
+    let looks_like_one = address.len() == 17
+        && address.split(':').count() == 6
+        && address
+            .split(':')
+            .all(|byte| byte.len() == 2 && byte.bytes().all(|digit| digit.is_ascii_hexdigit()));
+    if looks_like_one { address.to_uppercase() } else { address.to_owned() }
+}
