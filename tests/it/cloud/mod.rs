@@ -1,1 +1,9 @@
-//! Stories.
+//! Stories of the API client, over real HTTP.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+mod a_login_is_made_once;
+mod a_login_is_renewed_once;
+mod a_login_outlasts_trouble;
+mod a_wrong_clock_is_told_apart;
+mod measurements_go_both_ways;
+mod only_the_api_counts;
