@@ -1,3 +1,4 @@
 //! What the stories share.
 
 pub mod cloud;
+pub mod private_cloud;
