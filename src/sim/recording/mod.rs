@@ -7,6 +7,7 @@ mod error;
 mod export;
 mod fit;
 mod frames;
+mod generate;
 mod ride;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::wire::bridge::Stream;
 pub use error::{FieldError, RecordingError};
 pub use export::{EXPORT_FILES, read_export, write_export};
 pub use fit::read_fit;
+pub use generate::generate;
 pub use ride::ride;
 
 /// Repetitions start on a whole second, as the samples of the 1 Hz streams do.

@@ -6,6 +6,7 @@ mod a_fit_file_becomes_a_recording;
 mod a_recording_is_repeated;
 mod an_export_survives_the_trip;
 mod fixture;
+mod made_up_days_are_plausible;
 mod the_ride_is_the_fixture;
 
 use nowbridge::measurement::Quality;
