@@ -1,1 +1,156 @@
 //! The durable store between the watch and the cloud: the only room with SQL.
+//!
+//! What a call has answered with `Ok` is on the disk (`synchronous=FULL`), and what it has answered with an error has left
+//! no trace: each call is one transaction. Blocks, gaps and the log's cursor change together, and so do a receipt and the
+//! upload cursor. A batch is written down before it is sent. Nothing here knows Bluetooth or HTTP.
+
+/// The text of a statement, from `sql/`.
+macro_rules! sql {
+    ($name:literal) => {
+        include_str!(concat!("sql/", $name, ".sql"))
+    };
+}
+
+mod anchors;
+mod append;
+mod backlog;
+mod batches;
+mod birth;
+mod blocks;
+mod columns;
+mod database;
+mod error;
+mod keys;
+mod ledger;
+mod lock;
+mod logs;
+mod migrate;
+mod pragmas;
+mod readers;
+mod sessions;
+mod settle;
+mod summary;
+mod writer;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::Transaction;
+use uuid::Uuid;
+
+pub use anchors::{Anchor, AnchorSource};
+pub use append::{Appended, GapCause, NewBlock, NewGap};
+pub use backlog::Backlog;
+pub use batches::{Batch, BatchState, NewBatch};
+pub use blocks::StoredBlock;
+pub use error::OutboxError;
+pub use keys::{AnchorKey, BatchKey, LogKey, SessionKey, Sink};
+pub use ledger::{DeadRow, GapRow, ReceiptRow};
+pub use logs::Log;
+pub use sessions::{SessionReport, SessionRow};
+pub use settle::{DeadLetter, Receipt};
+pub use summary::{StreamSummary, Summary};
+
+use crate::clock::Clock;
+use database::Database;
+use lock::DirLock;
+use readers::Readers;
+use writer::Writer;
+
+/// An open outbox. Cheap to clone; all clones share one writer.
+#[derive(Clone)]
+pub struct Outbox {
+    house: Arc<House>,
+}
+
+struct House {
+    writer: Writer,
+    readers: Readers,
+    clock: Clock,
+    queue_id: Uuid,
+    dir: PathBuf,
+}
+
+impl Outbox {
+    /// Opens the outbox in `dir`, making both if need be, for this process alone.
+    pub async fn open(dir: &Path, clock: Clock) -> Result<Self, OutboxError> {
+        let (dir, now) = (dir.to_owned(), clock.now());
+        off_the_runtime(move || {
+            let lock = DirLock::take(&dir)?;
+            let Database { connection, queue_id } = database::open(&dir, now)?;
+            let writer = Writer::start(connection, lock, &dir)?;
+            let house = House { writer, readers: Readers::new(&dir), clock, queue_id, dir };
+            Ok(Self { house: Arc::new(house) })
+        })
+        .await
+    }
+
+    /// Finishes what is queued, folds the log into the database and releases the directory. Other clones are refused
+    /// from here on. Dropping the last handle does the same, but has nobody to tell of an error.
+    pub async fn close(self) -> Result<(), OutboxError> {
+        off_the_runtime(move || self.house.shut()).await
+    }
+
+    /// The random name that this database was given at birth.
+    pub fn queue_id(&self) -> Uuid {
+        self.house.queue_id
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.house.dir
+    }
+
+    /// Runs `job` in a transaction on the writer. Once polled it is carried out, even if the caller stops waiting.
+    async fn write<T, F>(&self, job: F) -> Result<T, OutboxError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, OutboxError> + Send + 'static,
+    {
+        let house = Arc::clone(&self.house);
+        off_the_runtime(move || house.writer.run(job)).await
+    }
+
+    async fn read<T, F>(&self, query: F) -> Result<T, OutboxError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, OutboxError> + Send + 'static,
+    {
+        let house = Arc::clone(&self.house);
+        off_the_runtime(move || house.readers.run(query)).await
+    }
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox").field("dir", &self.house.dir).finish_non_exhaustive()
+    }
+}
+
+impl House {
+    fn shut(&self) -> Result<(), OutboxError> {
+        self.readers.close();
+        self.writer.stop()
+    }
+}
+
+impl Drop for House {
+    /// Waits for the jobs that are queued, so that whoever opens the directory next finds it free.
+    fn drop(&mut self) {
+        if let Err(error) = self.shut() {
+            tracing::warn!(dir = %self.dir.display(), %error, "The outbox did not close cleanly.");
+        }
+    }
+}
+
+/// Waits for the disk on a blocking thread, deliberately also where a channel could be awaited: while such a thread runs,
+/// a paused tokio clock does not advance by itself. So in a simulated day a commit takes no time, and no timer fires
+/// because of it.
+async fn off_the_runtime<T, F>(work: F) -> Result<T, OutboxError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T, OutboxError> + Send + 'static,
+{
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(OutboxError::Closed))
+}

@@ -1,4 +1,5 @@
 //! What the stories share.
 
 pub mod cloud;
+pub mod outbox;
 pub mod private_cloud;

@@ -1,0 +1,116 @@
+//! Opening the database file: ours or nothing, and never a change to a file that is not.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+use uuid::Uuid;
+
+use super::{OutboxError, birth, migrate, pragmas};
+use crate::measurement::UtcMicros;
+
+pub(super) const FILE_NAME: &str = "outbox.db";
+
+/// The first SQLite without the WAL-reset bug, which loses commits in a race of writer and checkpoint.
+const OLDEST_SAFE_SQLITE: i32 = 3_051_003;
+
+/// Up to this size the whole file is checked at every start; that takes a fraction of a second.
+const CHECKED_AT_OPEN_BYTES: u64 = 16 * 1_024 * 1_024;
+
+/// A SQLite file begins with this; the application id stands at byte 68 of the same header.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// An open database and the random name it was given at birth.
+pub(super) struct Database {
+    pub(super) connection: Connection,
+    pub(super) queue_id: Uuid,
+}
+
+/// Opens the database in `dir` for writing, making it if there is none.
+pub(super) fn open(dir: &Path, now: UtcMicros) -> Result<Database, OutboxError> {
+    if rusqlite::version_number() < OLDEST_SAFE_SQLITE {
+        return Err(OutboxError::UnsafeSqlite { found: rusqlite::version() });
+    }
+    let path = dir.join(FILE_NAME);
+    let cannot_use = |source| OutboxError::CannotUse { dir: dir.to_owned(), source };
+    if size_of(&path).map_err(cannot_use)? == 0 {
+        birth::make(dir, &path, now).map_err(|error| error.placed(dir))?;
+    } else if !has_our_header(&path).map_err(cannot_use)? {
+        return Err(OutboxError::NotADatabase { path });
+    }
+    prepare(&path).map_err(|error| error.placed(dir))
+}
+
+/// Opens the database for reading.
+pub(super) fn open_reader(dir: &Path) -> Result<Connection, OutboxError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(dir.join(FILE_NAME), flags)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    pragmas::for_reader(&connection)?;
+    Ok(connection)
+}
+
+/// Bytes in the database and its write-ahead log.
+pub(super) fn bytes_on_disk(dir: &Path) -> io::Result<u64> {
+    let path = dir.join(FILE_NAME);
+    Ok(size_of(&path)? + size_of(&wal_of(&path))?)
+}
+
+fn prepare(path: &Path) -> Result<Database, OutboxError> {
+    let mut connection = connect(path)?;
+    // Until the schema is known to be ours, closing must not fold the write-ahead log into the file.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    migrate::check(&connection, path)?;
+    check_pages(&connection, path)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    pragmas::for_writer(&connection)?;
+    migrate::run(&mut connection)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.execute(sql!("session_interrupt"), [])?;
+    let queue_id = queue_id(&connection, path)?;
+    Ok(Database { connection, queue_id })
+}
+
+/// A connection that writes, to a file that exists.
+pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+}
+
+fn check_pages(connection: &Connection, path: &Path) -> Result<(), OutboxError> {
+    if fs::metadata(path).is_ok_and(|file| file.len() > CHECKED_AT_OPEN_BYTES) {
+        return Ok(());
+    }
+    let found: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
+    if found == "ok" {
+        return Ok(());
+    }
+    let detail = found.lines().next_back().unwrap_or_default().to_owned();
+    Err(OutboxError::Corrupt { path: path.to_owned(), detail })
+}
+
+fn queue_id(connection: &Connection, path: &Path) -> Result<Uuid, OutboxError> {
+    let text: String = connection.query_row(sql!("meta_get"), ["queue_id"], |row| row.get(0))?;
+    let detail = || format!("\"{text}\" is not a queue id");
+    text.parse().map_err(|_| OutboxError::Corrupt { path: path.to_owned(), detail: detail() })
+}
+
+fn has_our_header(path: &Path) -> io::Result<bool> {
+    let mut header = Vec::with_capacity(100);
+    File::open(path)?.take(100).read_to_end(&mut header)?;
+    Ok(header.starts_with(MAGIC) && header.get(68..72) == Some(&pragmas::APPLICATION_ID.to_be_bytes()))
+}
+
+pub(super) fn wal_of(path: &Path) -> PathBuf {
+    path.with_extension("db-wal")
+}
+
+/// The file's size; 0 if there is none.
+pub(super) fn size_of(path: &Path) -> io::Result<u64> {
+    match fs::metadata(path) {
+        Ok(file) => Ok(file.len()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,200 @@
+//! What can go wrong in the outbox.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+use super::{BatchKey, BatchState, LogKey, SessionKey};
+use crate::wire::bridge::Seq;
+
+/// Why the outbox refused. After an error nothing of the call has been applied.
+#[derive(Debug, thiserror::Error)]
+pub enum OutboxError {
+    /// The directory cannot be made or written.
+    #[error("cannot use {} for the outbox; give this user a directory it may write to, or name another", dir.display())]
+    CannotUse {
+        /// The outbox directory.
+        dir: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Another process, or another handle in this one, has it open.
+    #[error("{} is in use by {}; stop that one first, or name another directory", dir.display(), holder(*pid))]
+    InUse {
+        /// The outbox directory.
+        dir: PathBuf,
+        /// Who holds it, if the lock file says so.
+        pid: Option<u32>,
+    },
+    /// The SQLite that this program was built with may lose commits.
+    #[error("SQLite {found} may lose commits in WAL mode; build nowbridge with 3.51.3 or newer")]
+    UnsafeSqlite {
+        /// Its version.
+        found: &'static str,
+    },
+    /// SQLite did not take a setting that durability rests on.
+    #[error(
+        "SQLite answered {got} when asked for {pragma} = {wanted}; is the file on an unusual file system?"
+    )]
+    Pragma {
+        /// The setting's name.
+        pragma: &'static str,
+        /// What it must be.
+        wanted: String,
+        /// What it is.
+        got: String,
+    },
+    /// A newer nowbridge wrote this database.
+    #[error("{} has schema {found}, this nowbridge knows up to {known}; update nowbridge", path.display())]
+    NewerSchema {
+        /// The database file.
+        path: PathBuf,
+        /// Its schema version.
+        found: u32,
+        /// The newest version this program knows.
+        known: u32,
+    },
+    /// The file is something else. It was left as it is.
+    #[error("{} is not a nowbridge outbox; move it away or name another directory", path.display())]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The database is damaged. It was left as it is.
+    #[error("{} is damaged ({detail}); keep a copy, then move it away to start a new outbox", path.display())]
+    Corrupt {
+        /// The database file.
+        path: PathBuf,
+        /// What was found.
+        detail: String,
+    },
+    /// No room on the disk.
+    #[error("the disk that holds {} is full; free some space", dir.display())]
+    DiskFull {
+        /// The outbox directory.
+        dir: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// Somebody else (a database shell, say) kept the database locked for longer than we wait.
+    #[error("another program keeps the database in {} locked", dir.display())]
+    Busy {
+        /// The outbox directory.
+        dir: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// Any other word from SQLite.
+    #[error("the outbox database refused")]
+    Sql(#[from] rusqlite::Error),
+    /// The outbox was closed, or its writer died.
+    #[error("the outbox is closed")]
+    Closed,
+    /// There is no such log.
+    #[error("log {0} is not in the outbox")]
+    UnknownLog(LogKey),
+    /// There is no such session.
+    #[error("session {0} is not in the outbox")]
+    UnknownSession(SessionKey),
+    /// A stored block came again with other bytes. The stored one stays.
+    #[error(
+        "block {seq} of log {log} came again with other bytes; if the watch restarted its counter, open a new era"
+    )]
+    Conflict {
+        /// The log.
+        log: LogKey,
+        /// The number both blocks carry.
+        seq: Seq,
+    },
+    /// A number was skipped and no gap says why.
+    #[error(
+        "log {log} expects block {expected} but got {got}; fetch again from there, or say why with a gap"
+    )]
+    Unexplained {
+        /// The log.
+        log: LogKey,
+        /// The number after the cursor.
+        expected: Seq,
+        /// The number that came.
+        got: Seq,
+    },
+    /// A block came for a number that the ledger has already given up as a gap.
+    #[error("block {seq} of log {log} was given up before; the log stands at {cursor}")]
+    GivenUp {
+        /// The log.
+        log: LogKey,
+        /// The block's number.
+        seq: Seq,
+        /// Where the log stands.
+        cursor: Seq,
+    },
+    /// A range that ends before it begins.
+    #[error("{first} to {last} is not a range")]
+    BadRange {
+        /// Its first number.
+        first: Seq,
+        /// Its last number.
+        last: Seq,
+    },
+    /// There is no such batch.
+    #[error("batch {0} is not in the outbox")]
+    UnknownBatch(BatchKey),
+    /// The batch is no longer open.
+    #[error("batch {batch} is {state}, not open")]
+    NotOpen {
+        /// The batch.
+        batch: BatchKey,
+        /// What became of it.
+        state: BatchState,
+    },
+    /// There is an open batch for this sink, log and kind already.
+    #[error("batch {0} is still open; settle it before the next")]
+    StillOpen(BatchKey),
+    /// A batch must begin with the oldest unsent block, or what lies before it would never be sent.
+    #[error("a batch must begin at {}, not at {got}", expected_text(*expected))]
+    NotNext {
+        /// The oldest unsent block, if any.
+        expected: Option<Seq>,
+        /// Where the batch begins.
+        got: Seq,
+    },
+    /// A recut must keep the sink, log, kind and beginning, and not end later.
+    #[error("batch {0} can only be replaced by a part of it with the same beginning")]
+    NotARecut(BatchKey),
+}
+
+impl OutboxError {
+    /// Whether the same call may succeed later without a change in what is asked.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::DiskFull { .. } | Self::Busy { .. })
+    }
+
+    /// Gives a bare SQLite error its name and its place.
+    pub(super) fn placed(self, dir: &Path) -> Self {
+        let Self::Sql(source) = self else { return self };
+        let dir = dir.to_owned();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::DiskFull { dir, source },
+            Some(ErrorCode::SystemIoFailure) if is_without_room(&source) => Self::DiskFull { dir, source },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { dir, source },
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Corrupt { path: dir.join(super::database::FILE_NAME), detail: source.to_string() }
+            }
+            _ => Self::Sql(source),
+        }
+    }
+}
+
+/// The index of the write-ahead log is a file too, and SQLite has its own code for not being able to grow that one.
+fn is_without_room(source: &rusqlite::Error) -> bool {
+    source.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+}
+
+fn expected_text(expected: Option<Seq>) -> String {
+    expected.map_or_else(|| "a block yet to come".to_owned(), |seq| seq.to_string())
+}

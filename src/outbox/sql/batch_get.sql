@@ -1,0 +1,1 @@
+SELECT * FROM batch WHERE id = ?1

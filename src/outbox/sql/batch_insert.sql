@@ -1,0 +1,3 @@
+INSERT INTO batch (sink, log, kind, first_seq, last_seq, anchor_horizon, samples, rows, csv_sha256, idempotency_key, state, created_us)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'open', ?11)
+RETURNING id

@@ -1,0 +1,1 @@
+UPDATE batch SET state = ?2 WHERE id = ?1

@@ -1,0 +1,8 @@
+SELECT unsent.first_seq, unsent.blocks, unsent.samples, block.received_s
+FROM (
+    SELECT min(seq) AS first_seq, count(*) AS blocks, sum(n) AS samples
+    FROM block INDEXED BY block_stream
+    WHERE log = ?1 AND stream = ?2
+      AND seq > coalesce((SELECT through_seq FROM upload_cursor WHERE sink = ?3 AND log = ?1 AND kind = ?4), 0)
+) AS unsent
+JOIN block ON block.log = ?1 AND block.seq = unsent.first_seq

@@ -1,0 +1,1 @@
+SELECT * FROM dead ORDER BY id DESC LIMIT ?1

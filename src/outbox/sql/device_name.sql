@@ -1,0 +1,1 @@
+UPDATE device SET name = ?2 WHERE device_id = ?1

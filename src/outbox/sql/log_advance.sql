@@ -1,0 +1,1 @@
+UPDATE log SET cursor = ?2 WHERE id = ?1

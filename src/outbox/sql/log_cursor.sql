@@ -1,0 +1,1 @@
+SELECT cursor FROM log WHERE id = ?1

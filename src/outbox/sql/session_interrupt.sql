@@ -1,0 +1,1 @@
+UPDATE session SET outcome = 'interrupted' WHERE outcome IS NULL
