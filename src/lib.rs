@@ -3,14 +3,18 @@
 //! One promise shapes every room: **a measurement that the watch has shown us is never lost, never duplicated, and never
 //! silently late.**
 
+pub mod backoff;
 pub mod clock;
 pub mod cloud;
 pub mod config;
+pub mod control;
+pub mod daemon;
 pub mod measurement;
 pub mod outbox;
 pub mod radio;
 #[cfg(feature = "sim")]
 pub mod sim;
+pub mod sync;
 pub mod upload;
 pub mod watch;
 pub mod wire;

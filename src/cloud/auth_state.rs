@@ -1,9 +1,9 @@
 //! Whether we are logged in, with the reason if not.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How the client stands towards the cloud.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum AuthState {
     /// There are tokens. Whether the server still takes them shows at the next call.
@@ -18,7 +18,7 @@ pub enum AuthState {
 }
 
 /// Why somebody has to log in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case", tag = "reason")]
 pub enum LoginReason {
     /// There are no tokens and no credentials.

@@ -1,5 +1,24 @@
-//! Outbox to cloud.
+//! Outbox to cloud: the loop that delivers.
+//!
+//! A batch is a range of blocks of one kind of one log. It is written down with the hash of its table before the first byte is
+//! sent; a retry makes the same table and sends it under the same key; a receipt is stored before the cursor moves. What the
+//! cloud refuses for good is narrowed down to the block and put aside with the cloud's words, and everything else goes on.
 
+mod archive;
+mod batching;
 mod readings;
+mod status;
+mod table;
+mod uploader;
 
 pub use readings::{Rows, RowsError, Source};
+pub use status::{HoldReason, UploadState, UploadStatus};
+pub use table::{Table, TableError};
+pub use uploader::{UploadError, Uploader, UploaderConfig};
+
+use crate::outbox::Sink;
+
+/// The ledger's name of the NOWATCH API.
+pub fn nowatch() -> Sink {
+    Sink("nowatch".to_owned())
+}

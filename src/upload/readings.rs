@@ -44,12 +44,12 @@ pub enum RowsError {
 pub struct Source<'a> {
     /// The kind that the stream is uploaded as.
     pub kind: Kind,
-    /// The block before the first, if any: heart beats of its last second are repeated, since their row may have grown.
+    /// The block before the first, if any. Heart beats of its last second are repeated: their row may have grown, or their run
+    /// may turn out to have ended. What comes *after* the blocks is left out, so that a retry makes the same rows however
+    /// much has arrived since.
     pub before: Option<&'a RawBlock>,
     /// The blocks to upload, in order.
     pub blocks: &'a [RawBlock],
-    /// The block after the last, if there is one already: it tells whether the last run of beats goes on.
-    pub after: Option<&'a RawBlock>,
     /// The clock.
     pub timeline: &'a Timeline,
 }
@@ -98,9 +98,6 @@ impl Source<'_> {
                 end_run(&mut beats);
             }
             beats.extend(dated.iter().map(beat));
-        }
-        if self.after.is_some_and(starts_run) {
-            end_run(&mut beats);
         }
         beats.sort_by_key(|beat| beat.at);
         Ok(Rows { readings: beats::readings(&beats), samples, folded: 0 })
@@ -175,13 +172,7 @@ mod tests {
     fn scaled_values_and_qualities_come_through() {
         let timeline = timeline();
         let blocks = [block(1, Stream::TEMPERATURE, &[(500, 3644, 4), (60_500, 3650, 1)])];
-        let source = Source {
-            kind: Kind::Temperature,
-            before: None,
-            blocks: &blocks,
-            after: None,
-            timeline: &timeline,
-        };
+        let source = Source { kind: Kind::Temperature, before: None, blocks: &blocks, timeline: &timeline };
         assert_eq!(lines(source), ["0 36.44 4", "60 36.5 1"]);
     }
 
@@ -189,13 +180,7 @@ mod tests {
     fn of_two_samples_in_a_second_the_later_stands_and_the_other_is_counted() {
         let timeline = timeline();
         let blocks = [block(1, Stream::ACTIVITY_TYPE, &[(100, 1, 4), (900, 4, 4), (1_000, 6, 4)])];
-        let source = Source {
-            kind: Kind::ActivityType,
-            before: None,
-            blocks: &blocks,
-            after: None,
-            timeline: &timeline,
-        };
+        let source = Source { kind: Kind::ActivityType, before: None, blocks: &blocks, timeline: &timeline };
         assert_eq!(lines(source), ["0 4 4", "1 6 4"]);
         let rows = source.rows().unwrap();
         assert_eq!((rows.samples, rows.folded), (3, 1));
@@ -206,13 +191,8 @@ mod tests {
         let timeline = timeline();
         let first = block(1, Stream::BEATS, &[(200, 0, 4), (900, 700, 4), (1_400, 500, 4)]);
         let second = [block(2, Stream::BEATS, &[(1_900, 500, 4), (2_400, 500, 4)])];
-        let source = Source {
-            kind: Kind::HeartBeat,
-            before: Some(&first),
-            blocks: &second,
-            after: None,
-            timeline: &timeline,
-        };
+        let source =
+            Source { kind: Kind::HeartBeat, before: Some(&first), blocks: &second, timeline: &timeline };
         assert_eq!(lines(source), ["1 02020478050000000000046c070000000000 4", "2 01020460090000000000 4"]);
         assert_eq!(source.rows().unwrap().samples, 2);
     }
@@ -222,22 +202,16 @@ mod tests {
         let timeline = timeline();
         let first = block(1, Stream::BEATS, &[(200, 0, 4)]);
         let next = [block(2, Stream::BEATS, &[(5_000, 0, 4)])];
-        let source = Source {
-            kind: Kind::HeartBeat,
-            before: Some(&first),
-            blocks: &next,
-            after: Some(&next[0]),
-            timeline: &timeline,
-        };
-        assert_eq!(lines(source), ["0 010204c80000000000ff 4", "5 010204881300000000ff 4"]);
+        let source =
+            Source { kind: Kind::HeartBeat, before: Some(&first), blocks: &next, timeline: &timeline };
+        assert_eq!(lines(source), ["0 010204c80000000000ff 4", "5 01020488130000000000 4"]);
     }
 
     #[test]
     fn a_boot_without_a_clock_is_named() {
         let blocks = [block(7, Stream::HEART_RATE, &[(0, 60, 4)])];
         let none = Timeline::default();
-        let source =
-            Source { kind: Kind::HeartRate, before: None, blocks: &blocks, after: None, timeline: &none };
+        let source = Source { kind: Kind::HeartRate, before: None, blocks: &blocks, timeline: &none };
         assert_eq!(source.rows(), Err(RowsError::NoClock { seq: Seq(7), boot: Boot(1) }));
     }
 }

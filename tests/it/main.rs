@@ -1,11 +1,19 @@
 //! Every story in one binary: linking is what takes the time.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails the test by panicking, as the test itself would"
+)]
 
 mod air;
+mod cli;
 mod cloud;
 mod config;
+mod daemon;
 mod golden;
 mod outbox;
 mod private_cloud;
 mod recording;
 mod sim_watch;
 mod support;
+mod sync;
+mod upload;

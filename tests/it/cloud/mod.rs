@@ -1,6 +1,4 @@
 //! Stories of the API client, over real HTTP.
-#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
-
 mod a_login_is_made_once;
 mod a_login_is_renewed_once;
 mod a_login_outlasts_trouble;

@@ -1,7 +1,5 @@
 //! Stories about the outbox.
 
-#![allow(clippy::unwrap_used, reason = "a helper of a test may fail it")]
-
 mod a_batch_is_written_down_before_it_is_sent;
 mod a_commit_takes_no_simulated_time;
 mod a_counter_that_goes_backwards_starts_an_era;

@@ -1,8 +1,6 @@
 //! The private cloud answers as the NOWATCH API would.
 
 #![cfg(feature = "sim")]
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking, in its helpers too")]
-
 mod a_token_is_good_for_one_refresh;
 mod an_upload_is_kept_once;
 mod each_broken_rule_is_named;

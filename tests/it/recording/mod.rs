@@ -1,7 +1,5 @@
 //! Recordings: where they come from, and that nothing of them is lost on the way.
 
-#![allow(clippy::unwrap_used, reason = "a helper of a test may fail it")]
-
 mod a_fit_file_becomes_a_recording;
 mod a_recording_is_repeated;
 mod an_export_survives_the_trip;

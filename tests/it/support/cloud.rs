@@ -1,6 +1,4 @@
 //! A cloud that says what a story wants, over real HTTP on loopback.
-#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
-
 use std::future::Future;
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -1,7 +1,5 @@
 //! A temporary outbox with a watch's log in it.
 
-#![allow(clippy::unwrap_used, reason = "a helper of a test may fail it")]
-
 use std::path::Path;
 
 use bytes::Bytes;

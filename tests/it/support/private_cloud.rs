@@ -1,8 +1,6 @@
 //! A private cloud in a temporary directory, called without a socket.
 
 #![cfg(feature = "sim")]
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking, in its helpers too")]
-
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
 use std::path::Path;

@@ -1,0 +1,118 @@
+//! The command line's end of the socket.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use futures_util::{Stream, StreamExt};
+use serde::de::DeserializeOwned;
+
+use super::status::Status;
+use crate::cloud::install_crypto;
+
+/// The daemon answers at once or something is wrong with it.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Why the daemon could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Nobody listens.
+    #[error("no daemon answers at {}; start it with `nowbridge run`, or name its configuration with --config", path.display())]
+    NotRunning {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// The socket belongs to somebody else.
+    #[error("not allowed to use {}; run as the daemon's user, or join its group", path.display())]
+    NotAllowed {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// The daemon refused, or answered nonsense.
+    #[error("the daemon did not answer as expected: {0}")]
+    Answer(String),
+    /// The connection.
+    #[error("the daemon could not be asked: {0}")]
+    Http(#[from] reqwest::Error),
+}
+
+/// A connection to a running daemon.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// For the daemon whose control socket is at `path`. Fails at once if nobody listens there.
+    pub async fn connect(path: &Path) -> Result<Self, ControlError> {
+        if let Err(error) = tokio::net::UnixStream::connect(path).await {
+            let path = path.to_owned();
+            return Err(match error.kind() {
+                std::io::ErrorKind::PermissionDenied => ControlError::NotAllowed { path },
+                _ => ControlError::NotRunning { path },
+            });
+        }
+        install_crypto();
+        let http = reqwest::Client::builder().unix_socket(path).connect_timeout(DEADLINE).build()?;
+        Ok(Self { http })
+    }
+
+    /// What is going on.
+    pub async fn status(&self) -> Result<Status, ControlError> {
+        answer(self.http.get(url("status")).timeout(DEADLINE).send().await?).await
+    }
+
+    /// What is going on, again after every change, until the daemon ends.
+    pub async fn events(&self) -> Result<impl Stream<Item = Result<Status, ControlError>>, ControlError> {
+        let response = self.http.get(url("events")).send().await?;
+        let lines = Lines { body: Box::pin(response.bytes_stream()), pending: BytesMut::new() };
+        Ok(futures_util::stream::unfold(lines, |mut lines| async {
+            let line = lines.next().await?;
+            let status = line.and_then(|line| {
+                serde_json::from_slice(&line).map_err(|error| ControlError::Answer(error.to_string()))
+            });
+            Some((status, lines))
+        }))
+    }
+
+    /// Asks for a session with every watch; how many there are.
+    pub async fn sync_now(&self) -> Result<u64, ControlError> {
+        let told: serde_json::Value =
+            answer(self.http.post(url("sync")).timeout(DEADLINE).send().await?).await?;
+        told["watches"].as_u64().ok_or_else(|| ControlError::Answer(told.to_string()))
+    }
+}
+
+fn url(verb: &str) -> String {
+    format!("http://nowbridge/v1/{verb}")
+}
+
+async fn answer<T: DeserializeOwned>(response: reqwest::Response) -> Result<T, ControlError> {
+    let (status, body) = (response.status(), response.bytes().await?);
+    if !status.is_success() {
+        let told: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+        return Err(ControlError::Answer(told["message"].as_str().unwrap_or(status.as_str()).to_owned()));
+    }
+    serde_json::from_slice(&body).map_err(|error| ControlError::Answer(error.to_string()))
+}
+
+struct Lines<S> {
+    body: S,
+    pending: BytesMut,
+}
+
+impl<S: Stream<Item = reqwest::Result<bytes::Bytes>> + Unpin> Lines<S> {
+    async fn next(&mut self) -> Option<Result<BytesMut, ControlError>> {
+        loop {
+            if let Some(end) = self.pending.iter().position(|&byte| byte == b'\n') {
+                let line = self.pending.split_to(end);
+                self.pending.advance(1);
+                return Some(Ok(line));
+            }
+            match self.body.next().await? {
+                Ok(chunk) => self.pending.extend(chunk),
+                Err(error) => return Some(Err(error.into())),
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Start, run, stop.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::DaemonError;
+use super::service::Notifier;
+use super::supervisor::Supervisor;
+use super::wiring::{Cloud, Wiring};
+use crate::clock::Clock;
+use crate::control::{self, CloudView, Parts, Stage};
+use crate::outbox::Outbox;
+use crate::radio::Central;
+use crate::sync::{Watcher, WatcherConfig, WatcherSignals};
+use crate::upload::{UploadStatus, Uploader};
+
+/// How long the loops may take to end. What they have not committed by then is still on the watch.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Runs a daemon until cancelled.
+pub async fn run<C: Central>(
+    wiring: Wiring<C>,
+    notifier: Notifier,
+    cancel: CancellationToken,
+) -> Result<(), DaemonError> {
+    let Wiring { paths, socket_mode, central, watches, cloud, clock } = wiring;
+    paths.create()?;
+    let path = paths.control_socket.clone();
+    let listener = control::bind(&path, socket_mode)
+        .map_err(|source| DaemonError::Socket { path: path.clone(), source })?;
+    let (stage, stages) = watch::channel(Stage::Starting);
+    let silence = CancellationToken::new();
+    let control = tokio::spawn(control::serve(listener, stages, clock.now(), silence.clone()));
+
+    let worked = async {
+        let outbox = Outbox::open(&paths.state_dir, clock).await?;
+        let supervisor = Supervisor::new(cancel.clone());
+        let client = cloud.as_ref().map(|cloud| cloud.client.clone());
+        let parts = start(&supervisor, &outbox, central.as_ref(), watches, cloud, clock);
+        stage.send_replace(Stage::Running(Arc::new(parts)));
+        notifier.ready();
+        tracing::info!(state = %paths.state_dir.display(), control = %path.display(), "Running.");
+        stand_by(&supervisor, notifier, &cancel).await;
+
+        notifier.stopping();
+        tracing::info!("Stopping.");
+        stage.send_replace(Stage::Stopping);
+        if !supervisor.ended(GRACE).await {
+            tracing::warn!("A loop does not end; what it has not committed is still on the watch.");
+        }
+        if let Some(client) = client {
+            client.settle().await;
+        }
+        outbox.close().await?;
+        Ok(())
+    }
+    .await;
+    silence.cancel();
+    // An event stream that somebody holds open must not hold the daemon open.
+    if tokio::time::timeout(Duration::from_secs(1), control).await.is_err() {
+        tracing::debug!("A client kept the control socket open.");
+    }
+    // The next daemon replaces a stale socket file; removing it is courtesy.
+    let _ = std::fs::remove_file(&path);
+    worked
+}
+
+/// Waits for the end, and tells the watchdog that all is well for as long as it is.
+async fn stand_by(supervisor: &Supervisor, notifier: Notifier, cancel: &CancellationToken) {
+    let Some(period) = notifier.watchdog_period() else { return cancel.cancelled().await };
+    let mut ticks = tokio::time::interval(period);
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            _ = ticks.tick() => match supervisor.ask().as_slice() {
+                [] => notifier.alive(),
+                silent => tracing::error!(?silent, "A loop does not answer; the watchdog is not told that all is well."),
+            }
+        }
+    }
+}
+
+/// Starts every loop.
+fn start<C: Central>(
+    supervisor: &Supervisor,
+    outbox: &Outbox,
+    central: Option<&C>,
+    watches: Vec<WatcherConfig>,
+    cloud: Option<Cloud>,
+    clock: Clock,
+) -> Parts {
+    let arrivals = Arc::new(Notify::new());
+    let mut parts = Parts { outbox: outbox.clone(), watches: Vec::new(), cloud: None, sync_now: Vec::new() };
+    for config in watches {
+        let Some(central) = central.cloned() else { break };
+        let (status, seen) = watch::channel(config.initial_status());
+        let sync_now = Arc::new(Notify::new());
+        parts.watches.push(seen);
+        parts.sync_now.push(Arc::clone(&sync_now));
+        let (outbox, arrivals) = (outbox.clone(), Arc::clone(&arrivals));
+        supervisor.start(format!("sync {}", config.address), move |cancel| {
+            let signals = WatcherSignals { arrivals: Arc::clone(&arrivals), sync_now: Arc::clone(&sync_now) };
+            let looper =
+                Watcher::new(central.clone(), config.clone(), outbox.clone(), clock, status.clone(), signals);
+            async move {
+                looper.run(cancel).await;
+                Ok::<(), Infallible>(())
+            }
+        });
+    }
+    if let Some(Cloud { client, uploader }) = cloud {
+        let (status, seen) = watch::channel(UploadStatus::default());
+        parts.cloud = Some(CloudView {
+            base_url: client.base_url().to_string(),
+            sink: uploader.sink.clone(),
+            auth: client.auth_changes(),
+            upload: seen,
+        });
+        let outbox = outbox.clone();
+        supervisor.start("upload".to_owned(), move |cancel| {
+            let uploader = Uploader::new(
+                client.clone(),
+                uploader.clone(),
+                outbox.clone(),
+                clock,
+                status.clone(),
+                Arc::clone(&arrivals),
+            );
+            uploader.run(cancel)
+        });
+    }
+    parts
+}

@@ -1,0 +1,15 @@
+//! The daemon: opens what is needed, starts the loops, looks after them, and ends them in order.
+//!
+//! The control socket comes up first and goes down last, so that whoever asks is told what is going on. A loop that fails is
+//! started again; one that needs a person says so in the status and the others go on.
+
+mod error;
+mod lifecycle;
+mod service;
+mod supervisor;
+mod wiring;
+
+pub use error::DaemonError;
+pub use lifecycle::run;
+pub use service::Notifier;
+pub use wiring::{Cloud, Wiring};

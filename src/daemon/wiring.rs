@@ -1,0 +1,91 @@
+//! From configuration to parts.
+
+use crate::clock::Clock;
+use crate::cloud::{BaseUrl, Client, ClientConfig, Credentials};
+use crate::config::{Config, Paths, SecretSource, WatchMode};
+use crate::daemon::DaemonError;
+use crate::sync::{Mode, WatcherConfig};
+use crate::upload::{self, UploaderConfig};
+
+/// What a daemon is made of. The demo and the tests put their own together.
+pub struct Wiring<C> {
+    /// Where everything lies.
+    pub paths: Paths,
+    /// Permissions of the control socket.
+    pub socket_mode: u32,
+    /// The radio; without one nothing is collected.
+    pub central: Option<C>,
+    /// The watches to look after.
+    pub watches: Vec<WatcherConfig>,
+    /// The cloud to deliver to; without one nothing is uploaded.
+    pub cloud: Option<Cloud>,
+    /// Wall time.
+    pub clock: Clock,
+}
+
+/// A cloud and how to deliver to it.
+pub struct Cloud {
+    /// The client.
+    pub client: Client,
+    /// The loop.
+    pub uploader: UploaderConfig,
+}
+
+impl<C> Wiring<C> {
+    /// What `config` describes, on the given radio. Reads the secrets. Must be called within a tokio runtime.
+    pub fn new(config: &Config, central: Option<C>, clock: Clock) -> Result<Self, DaemonError> {
+        let watches = config.watches.iter().map(|watch| WatcherConfig {
+            address: watch.address.clone(),
+            name: watch.name.clone(),
+            mode: match watch.mode {
+                WatchMode::Stay => Mode::Stay,
+                WatchMode::Release => Mode::Release,
+            },
+            every: watch.sync_every,
+            seed: fastrand::u64(..),
+        });
+        Ok(Self {
+            paths: config.paths.clone(),
+            socket_mode: config.control.socket_mode(),
+            central,
+            watches: watches.collect(),
+            cloud: cloud(config, clock)?,
+            clock,
+        })
+    }
+}
+
+impl Cloud {
+    /// The client that `config` describes, whether or not it is to upload. `None` without an address.
+    pub fn client(config: &Config, clock: Clock) -> Result<Option<Client>, DaemonError> {
+        let Some(url) = &config.cloud.base_url else { return Ok(None) };
+        let base_url: BaseUrl = url.as_str().parse()?;
+        let secret = |source: &Option<SecretSource>| source.as_ref().map(SecretSource::read).transpose();
+        let password = secret(&config.cloud.password)?;
+        let credentials = config.cloud.email.clone().zip(password);
+        let client = ClientConfig {
+            x_auth_token: secret(&config.cloud.x_auth_token)?,
+            credentials: credentials.map(|(email, password)| Credentials { email, password }),
+            token_file: Some(config.paths.session()),
+            ..ClientConfig::new(base_url)
+        };
+        Ok(Some(Client::new(client, clock)?))
+    }
+}
+
+fn cloud(config: &Config, clock: Clock) -> Result<Option<Cloud>, DaemonError> {
+    if !config.cloud.uploads() {
+        return Ok(None);
+    }
+    let client = Cloud::client(config, clock)?;
+    Ok(client.map(|client| Cloud {
+        uploader: UploaderConfig {
+            sink: upload::nowatch(),
+            max_samples: config.upload.max_rows.into(),
+            consent_check_every: config.upload.consent_check_every,
+            loopback: client.base_url().is_loopback(),
+            seed: fastrand::u64(..),
+        },
+        client,
+    }))
+}

@@ -1,0 +1,16 @@
+//! Watch to outbox: the loop that collects.
+//!
+//! A *session* reads the watch's log from our cursor to its head. Blocks are committed in groups, each group and the cursor in one
+//! transaction, and only what is committed is acknowledged. Whatever number is missing gets a name before the cursor passes it:
+//! overwritten on the watch, burned by the watch after a power cut, or corrupt in its flash.
+
+mod intake;
+mod report;
+mod session;
+mod status;
+mod watcher;
+
+pub use report::{Outcome, SessionReport};
+pub use session::{SyncError, collect};
+pub use status::{Progress, WaitReason, WatchState, WatchStatus};
+pub use watcher::{Mode, Watcher, WatcherConfig, WatcherSignals};

@@ -1,0 +1,324 @@
+//! One session: from our cursor to the head of the watch's log.
+
+use tokio::sync::watch;
+
+use super::intake::{Intake, Offered};
+use super::{Outcome, Progress, SessionReport};
+use crate::clock::Clock;
+use crate::measurement::UtcMicros;
+use crate::outbox::{Anchor, AnchorSource, Log, Outbox, OutboxError, SessionKey};
+use crate::radio::Link;
+use crate::watch::{Bridge, Pulled, WatchError};
+use crate::wire::bridge::{Capabilities, DataError, ErrorCode, Info, RawBlock, Seq, Stream};
+
+/// A host whose clock says less than this (2025-01-01) has not been told the time: it must not anchor a watch.
+const CLOCK_IS_SET: UtcMicros = UtcMicros(1_735_689_600_000_000);
+/// A block that comes damaged this often, each time as the first of a fresh pull, is damaged in flash.
+const DAMAGED_FOR_GOOD: u32 = 3;
+/// Pulls in a row that bring nothing new before the session gives up and leaves the rest to the next one.
+const PULLS_WITHOUT_PROGRESS: u32 = 8;
+
+/// Why a session broke off. What was committed before stays.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// The conversation with the watch.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    /// The store; nothing that is not in it was acknowledged.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+    /// The watch started another log in the middle of the session.
+    #[error("the watch started another log; the next session begins with it")]
+    LogChanged,
+    /// The watch sent other bytes under a number that we already have.
+    #[error("the watch used number {0} a second time; a new era of its log begins")]
+    NumberReused(Seq),
+    /// Pull after pull brought nothing that could be kept.
+    #[error("the watch says it has blocks up to {head}, but none after {cursor} arrives whole")]
+    NoProgress {
+        /// The last block that is safe.
+        cursor: Seq,
+        /// What the watch says it has.
+        head: Seq,
+    },
+}
+
+impl SyncError {
+    /// Whether it may work later without anybody doing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Watch(error) => error.is_transient(),
+            Self::Outbox(error) => error.is_transient(),
+            Self::LogChanged | Self::NumberReused(_) | Self::NoProgress { .. } => true,
+        }
+    }
+}
+
+/// Runs one session on an open conversation and tells how it ended; the ledger gets the same words.
+pub async fn collect<L: Link>(
+    bridge: &mut Bridge<L>,
+    outbox: &Outbox,
+    clock: Clock,
+    progress: &watch::Sender<Progress>,
+) -> SessionReport {
+    let mut report = SessionReport {
+        device: None,
+        at: clock.now(),
+        fetched: 0,
+        new: 0,
+        duplicate: 0,
+        rejected: 0,
+        cursor: Seq(0),
+        newest: None,
+        outcome: Outcome::Complete,
+    };
+    let mut opened = None;
+    let result = async {
+        let info = bridge.info().await?;
+        report.device = Some(info.device_id);
+        let log = open_log(outbox, &info).await?;
+        let key = outbox.begin_session(info.device_id, Some(log.key)).await?;
+        opened = Some((key, log.key));
+        report.cursor = log.cursor;
+        let session = Session {
+            bridge,
+            outbox,
+            clock,
+            log,
+            key,
+            report: &mut report,
+            progress,
+            anchor: None,
+            newest: None,
+        };
+        session.run(info).await
+    };
+    let result: Result<(), SyncError> = result.await;
+    report.at = clock.now();
+    if let Err(error) = result {
+        report.outcome = Outcome::Failed { reason: error.to_string(), transient: error.is_transient() };
+    }
+    if let Some((key, log)) = opened {
+        // The ledger is a convenience here: a session that cannot be noted down has still committed its blocks.
+        if let Err(error) = outbox.end_session(key, report.for_ledger(log)).await {
+            tracing::warn!(%error, "The end of a session was not noted in the ledger.");
+        }
+    }
+    report
+}
+
+/// The log of the watch in our store, in a new era if its counter went backwards.
+async fn open_log(outbox: &Outbox, info: &Info) -> Result<Log, SyncError> {
+    let before_tail = info.tail.previous();
+    let synthetic = info.caps.has(Capabilities::SYNTHETIC);
+    let log = outbox.watch_log(info.device_id, info.log_id, synthetic, before_tail).await?;
+    if info.head >= log.cursor {
+        return Ok(log);
+    }
+    tracing::error!(
+        device = %info.device_id, head = %info.head, cursor = %log.cursor,
+        "The watch has fewer blocks than it has already sent; a new era of its log begins."
+    );
+    Ok(outbox.new_era(log.key, before_tail).await?)
+}
+
+struct Session<'a, L> {
+    bridge: &'a mut Bridge<L>,
+    outbox: &'a Outbox,
+    clock: Clock,
+    log: Log,
+    key: SessionKey,
+    report: &'a mut SessionReport,
+    progress: &'a watch::Sender<Progress>,
+    anchor: Option<Anchor>,
+    /// The block of the present boot that begins last.
+    newest: Option<RawBlock>,
+}
+
+/// Why a pull ended.
+enum PullEnd {
+    /// The watch said so.
+    Told,
+    /// A hole or damage; the block that was damaged, if it came whole.
+    Damaged(Option<bytes::Bytes>),
+}
+
+impl<L: Link> Session<'_, L> {
+    async fn run(mut self, info: Info) -> Result<(), SyncError> {
+        self.anchor().await?;
+        self.bridge.flush().await?;
+        let mut intake = Intake::new(self.log.cursor);
+        let (mut fruitless, mut damaged_here) = (0, 0);
+        loop {
+            let window = self.bridge.info().await?;
+            if (window.device_id, window.log_id) != (info.device_id, info.log_id) {
+                return Err(SyncError::LogChanged);
+            }
+            intake.explain_before(window.tail.min(window.head.next()), &window);
+            self.show(&window);
+            let expected = intake.expected();
+            if expected > window.head {
+                return self.commit(&mut intake).await;
+            }
+            let end = self.pull(&window, &mut intake).await?;
+            self.commit(&mut intake).await?;
+            if intake.expected() > expected {
+                (fruitless, damaged_here) = (0, 0);
+                continue;
+            }
+            fruitless += 1;
+            if let PullEnd::Damaged(Some(bytes)) = end {
+                damaged_here += 1;
+                if damaged_here == DAMAGED_FOR_GOOD {
+                    self.report.rejected += 1;
+                    intake.explain_corrupt(bytes);
+                    (fruitless, damaged_here) = (0, 0);
+                }
+            }
+            if fruitless >= PULLS_WITHOUT_PROGRESS {
+                return Err(SyncError::NoProgress { cursor: self.report.cursor, head: window.head });
+            }
+        }
+    }
+
+    /// Writes down how the watch's clock stands to ours, and sets it.
+    async fn anchor(&mut self) -> Result<(), SyncError> {
+        if self.clock.now() < CLOCK_IS_SET {
+            tracing::warn!(now = %self.clock.now(), "This computer's clock is not set; the watch's readings wait for a time.");
+            return Ok(());
+        }
+        let compared = self.bridge.compare_clocks(self.clock).await?;
+        let anchor = Anchor {
+            boot: compared.reading.boot,
+            ticks_us: compared.reading.ticks_us,
+            utc: compared.utc,
+            uncertainty_us: compared.uncertainty_us,
+            source: AnchorSource::Host,
+        };
+        self.outbox.add_anchor(self.log.key, anchor).await?;
+        self.anchor = Some(anchor);
+        Ok(self.bridge.set_clock(self.clock.now(), compared.uncertainty_us.saturating_mul(2)).await?)
+    }
+
+    /// Pulls from the next wanted block until the watch ends it or something is wrong with what arrives.
+    async fn pull(&mut self, window: &Info, intake: &mut Intake) -> Result<PullEnd, SyncError> {
+        self.bridge.start_pull(window, intake.expected()).await?;
+        let mut first = true;
+        loop {
+            match self.bridge.pull_next(intake.due()).await {
+                Ok(Pulled::Block(block)) => {
+                    self.report.fetched += 1;
+                    if !self.take(&block, first, intake).await? {
+                        return Ok(PullEnd::Damaged(self.bridge.stop_pull().await?));
+                    }
+                    first = false;
+                    if intake.is_full() {
+                        self.commit(intake).await?;
+                        self.show(window);
+                    }
+                }
+                Ok(Pulled::Nothing) => self.commit(intake).await?,
+                // The ring may move on while we ask; then the window is read anew, as at any end.
+                Ok(Pulled::End { .. }) | Err(WatchError::Refused { code: ErrorCode::BeforeTail, .. }) => {
+                    return Ok(PullEnd::Told);
+                }
+                Err(WatchError::Data(error)) => {
+                    tracing::debug!(%error, "The block stream has a hole; it is pulled again.");
+                    let damaged = self.bridge.stop_pull().await?;
+                    // Only the first block of a pull is known to be the one that was asked for.
+                    let at_fault = matches!(error, DataError::Block(_)) && first;
+                    return Ok(PullEnd::Damaged(damaged.filter(|_| at_fault)));
+                }
+                Err(WatchError::Refused { code: ErrorCode::WrongLog, .. }) => {
+                    return Err(SyncError::LogChanged);
+                }
+                Err(error) => {
+                    self.commit_what_came(intake).await?;
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+
+    /// Takes a block if its number is due, or if what is missing before it can be named. `false`: pull again.
+    async fn take(&mut self, block: &RawBlock, first: bool, intake: &mut Intake) -> Result<bool, SyncError> {
+        match intake.offer(block) {
+            Offered::Taken => {
+                self.note_newest(block);
+                Ok(true)
+            }
+            // Notifications may have been lost without a trace. Asked for anew, the watch starts with the first it has.
+            Offered::Ahead { .. } if !first => Ok(false),
+            Offered::Ahead { expected, got } => {
+                let window = self.bridge.info().await?;
+                if got > window.head {
+                    tracing::warn!(%expected, %got, head = %window.head, "The watch sent a number above its own head.");
+                    self.report.rejected += 1;
+                    return Ok(false);
+                }
+                intake.explain_before(got, &window);
+                Ok(intake.offer(block) == Offered::Taken)
+            }
+            Offered::Behind => {
+                self.report.rejected += 1;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Commits what is pending, then tells the watch.
+    async fn commit(&mut self, intake: &mut Intake) -> Result<(), SyncError> {
+        if self.commit_what_came(intake).await? {
+            self.bridge.commit(self.log.log_id, self.report.cursor).await?;
+        }
+        Ok(())
+    }
+
+    /// Commits what is pending. `false` if there was nothing.
+    async fn commit_what_came(&mut self, intake: &mut Intake) -> Result<bool, SyncError> {
+        if intake.is_empty() {
+            return Ok(false);
+        }
+        let (blocks, gaps) = intake.take();
+        match self.outbox.append(self.log.key, self.key, blocks, gaps).await {
+            Ok(appended) => {
+                self.report.new += u64::from(appended.new);
+                self.report.duplicate += u64::from(appended.duplicate);
+                self.report.cursor = appended.cursor;
+                self.report.newest = self.newest().or(self.report.newest);
+                Ok(true)
+            }
+            Err(OutboxError::Conflict { seq, .. }) => {
+                let tail = self.bridge.info().await?.tail;
+                self.outbox.new_era(self.log.key, tail.previous()).await?;
+                Err(SyncError::NumberReused(seq))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn note_newest(&mut self, block: &RawBlock) {
+        let header = block.header();
+        let current = self.anchor.is_some_and(|anchor| anchor.boot == header.boot);
+        let later = self.newest.as_ref().is_none_or(|newest| newest.header().t0_ms <= header.t0_ms);
+        if current && later && header.stream != Stream::ANCHORS {
+            self.newest = Some(block.clone());
+        }
+    }
+
+    /// When the newest sample of this session was taken.
+    fn newest(&self) -> Option<UtcMicros> {
+        let (anchor, block) = (self.anchor?, self.newest.as_ref()?);
+        let last_ms = block.samples().ok()?.last()?.at_ms;
+        let ago = i64::try_from(anchor.ticks_us).ok()? - i64::try_from(last_ms).ok()?.checked_mul(1_000)?;
+        Some(UtcMicros(anchor.utc.0 - ago))
+    }
+
+    fn show(&self, window: &Info) {
+        self.progress.send_replace(Progress {
+            cursor: self.report.cursor,
+            head: window.head,
+            fetched: self.report.fetched,
+        });
+    }
+}

@@ -1,0 +1,191 @@
+//! Cutting batches: which blocks go next, and the table they make.
+
+use super::readings::{RowsError, Source};
+use super::table::{Table, TableError};
+use crate::measurement::{AnchorPoint, Kind, Timeline};
+use crate::outbox::{AnchorKey, Batch, LogKey, Outbox, OutboxError, StoredBlock};
+use crate::wire::bridge::{Boot, RawBlock, Seq, Stream};
+
+/// Blocks read at once. At the usual 200 to 400 samples a block more than one batch's worth.
+const READ_BLOCKS: u32 = 512;
+
+/// A range of blocks with the table they make.
+#[derive(Debug)]
+pub struct Cut {
+    /// The first block.
+    pub first: Seq,
+    /// The last block.
+    pub last: Seq,
+    /// Blocks in the range.
+    pub blocks: usize,
+    /// The newest anchor that was used.
+    pub horizon: Option<AnchorKey>,
+    /// Samples that share a second with a later one.
+    pub folded: u64,
+    /// The table.
+    pub table: Table,
+}
+
+/// What is next for a kind of a log.
+#[derive(Debug)]
+pub enum Next {
+    /// Rows to send.
+    Ready(Box<Cut>),
+    /// One block that can never become rows; to be put aside.
+    Hopeless {
+        /// The block.
+        seq: Seq,
+        /// Why.
+        reason: String,
+    },
+    /// Blocks of a boot whose clock the next session will tell.
+    Undated,
+    /// Nothing is left.
+    Nothing,
+}
+
+/// What can go wrong while cutting.
+#[derive(Debug, thiserror::Error)]
+pub enum CutError {
+    /// The store.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+    /// The table.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The thread that builds tables ended.
+    #[error("the table could not be built: {0}")]
+    Builder(#[from] tokio::task::JoinError),
+}
+
+/// Which blocks a cut may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The log.
+    pub log: LogKey,
+    /// What the blocks are sent as.
+    pub kind: Kind,
+    /// The first block.
+    pub first: Seq,
+    /// The last block it may hold.
+    pub last: Seq,
+    /// Samples it may hold; one block is always taken.
+    pub max_samples: u64,
+    /// The newest anchor it may use; `None` for all there are now.
+    pub horizon: Option<AnchorKey>,
+}
+
+impl Bounds {
+    /// What a written-down batch must be rebuilt from.
+    pub const fn of(batch: &Batch) -> Self {
+        Self {
+            log: batch.log,
+            kind: batch.kind,
+            first: batch.first,
+            last: batch.last,
+            max_samples: u64::MAX,
+            horizon: batch.anchor_horizon,
+        }
+    }
+}
+
+/// Cuts the next batch within `bounds`, as long as its blocks can be dated and read.
+pub async fn cut(outbox: &Outbox, bounds: Bounds) -> Result<Next, CutError> {
+    let Bounds { log, kind, first, last, max_samples, horizon } = bounds;
+    let Some(stream) = Stream::of_kind(kind) else { return Ok(Next::Nothing) };
+    let blocks = gather(outbox, log, stream, first, last, max_samples).await?;
+    if blocks.is_empty() {
+        return Ok(Next::Nothing);
+    }
+    let before = outbox.block_before(log, stream, first).await?;
+    let anchors = outbox.anchors(log, horizon).await?;
+    let horizon = anchors.iter().map(|(key, _)| *key).max();
+    let points = anchors.iter().map(|(_, anchor)| AnchorPoint {
+        boot: anchor.boot.0,
+        ticks_us: anchor.ticks_us,
+        utc: anchor.utc,
+    });
+    let points: Vec<AnchorPoint> = points.collect();
+    Ok(tokio::task::spawn_blocking(move || build(kind, before.as_ref(), &blocks, points, horizon)).await??)
+}
+
+async fn gather(
+    outbox: &Outbox,
+    log: LogKey,
+    stream: Stream,
+    first: Seq,
+    last: Seq,
+    max_samples: u64,
+) -> Result<Vec<StoredBlock>, OutboxError> {
+    let (mut blocks, mut samples, mut from): (Vec<StoredBlock>, u64, Seq) = (Vec::new(), 0, first);
+    loop {
+        let read = outbox.blocks(log, stream, from..=last, READ_BLOCKS).await?;
+        let more = read.len() == READ_BLOCKS as usize;
+        for block in read {
+            samples += u64::from(block.samples);
+            if samples > max_samples && !blocks.is_empty() {
+                return Ok(blocks);
+            }
+            from = block.seq.next();
+            blocks.push(block);
+        }
+        if !more {
+            return Ok(blocks);
+        }
+    }
+}
+
+fn build(
+    kind: Kind,
+    before: Option<&StoredBlock>,
+    stored: &[StoredBlock],
+    points: Vec<AnchorPoint>,
+    horizon: Option<AnchorKey>,
+) -> Result<Next, TableError> {
+    let newest_boot = points.iter().map(|point| Boot(point.boot)).max();
+    let timeline = Timeline::new(points);
+    let before = before.and_then(|block| RawBlock::parse(block.body.clone()).ok());
+    let mut blocks = Vec::with_capacity(stored.len());
+    for block in stored {
+        match RawBlock::parse(block.body.clone()) {
+            Ok(block) => blocks.push(block),
+            Err(error) if blocks.is_empty() => {
+                return Ok(Next::Hopeless {
+                    seq: block.seq,
+                    reason: format!("damaged in the outbox: {error}"),
+                });
+            }
+            Err(_) => break,
+        }
+    }
+    loop {
+        let source = Source { kind, before: before.as_ref(), blocks: &blocks, timeline: &timeline };
+        let culprit = match source.rows() {
+            Ok(rows) => {
+                let (Some(first), Some(last)) = (blocks.first(), blocks.last()) else {
+                    return Ok(Next::Nothing);
+                };
+                return Ok(Next::Ready(Box::new(Cut {
+                    first: first.header().seq,
+                    last: last.header().seq,
+                    blocks: blocks.len(),
+                    horizon,
+                    folded: rows.folded,
+                    table: Table::new(kind, &rows)?,
+                })));
+            }
+            Err(error) => error,
+        };
+        let (RowsError::Undecodable { seq, .. } | RowsError::NoClock { seq, .. }) = culprit;
+        blocks.truncate(blocks.iter().position(|block| block.header().seq == seq).unwrap_or(0));
+        if blocks.is_empty() {
+            return Ok(match culprit {
+                // The present boot is anchored by the next session; one that is over never will be.
+                RowsError::NoClock { boot, .. } if newest_boot.is_none_or(|newest| newest < boot) => {
+                    Next::Undated
+                }
+                hopeless => Next::Hopeless { seq, reason: hopeless.to_string() },
+            });
+        }
+    }
+}
