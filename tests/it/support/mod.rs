@@ -1,5 +1,7 @@
 //! What the stories share.
 
+#[cfg(feature = "sim")]
+pub mod air;
 pub mod cloud;
 pub mod outbox;
 pub mod private_cloud;
