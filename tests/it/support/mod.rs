@@ -1,1 +1,4 @@
 //! What the stories share.
+
+#[cfg(feature = "sim")]
+pub mod watch;
