@@ -1,0 +1,57 @@
+//! A watch on somebody's wrist: samples come as time passes.
+
+use std::fmt;
+use std::iter::Peekable;
+use std::time::Duration;
+
+use super::SimWatch;
+use crate::wire::bridge::{Sample, Stream};
+
+type Source = Box<dyn Iterator<Item = (Stream, Sample)> + Send>;
+
+/// Where samples come from.
+pub(super) struct Follow {
+    source: Peekable<Source>,
+    /// Where the present boot began, on the source's time.
+    base_ms: u64,
+}
+
+impl Follow {
+    /// A boot ended after so many ticks; life went on.
+    pub(super) const fn rebase(&mut self, ticks_ms: u64) {
+        self.base_ms += ticks_ms;
+    }
+}
+
+impl SimWatch {
+    /// From now on records these samples, each when its time comes ([`SimWatch::catch_up`]). Their times are on the clock of the
+    /// present boot, in order; later boots go on where it ended. What is older than the present boot is passed over.
+    pub fn follow(&mut self, source: impl Iterator<Item = (Stream, Sample)> + Send + 'static) {
+        let source: Source = Box::new(source);
+        self.follow = Some(Follow { source: source.peekable(), base_ms: 0 });
+    }
+
+    /// Records what is due by now and seals what is old enough. Tells in how much (true) time the next sample is due.
+    pub fn catch_up(&mut self) -> Option<Duration> {
+        let now_ms = self.clock.ticks_ms();
+        let mut follow = self.follow.take();
+        let next_ms = follow.as_mut().and_then(|Follow { source, base_ms }| {
+            while let Some((stream, sample)) = source.next_if(|(_, sample)| sample.at_ms <= now_ms + *base_ms)
+            {
+                if let Some(at_ms) = sample.at_ms.checked_sub(*base_ms) {
+                    self.record(stream, Sample { at_ms, ..sample });
+                }
+            }
+            source.peek().map(|(_, sample)| sample.at_ms - *base_ms)
+        });
+        self.follow = follow;
+        self.seal_due(now_ms);
+        next_ms.map(|at_ms| self.clock.until(at_ms))
+    }
+}
+
+impl fmt::Debug for Follow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Follow").field("base_ms", &self.base_ms).finish_non_exhaustive()
+    }
+}
