@@ -4,6 +4,7 @@
 //! silently late.**
 
 pub mod backoff;
+pub mod cli;
 pub mod clock;
 pub mod cloud;
 pub mod config;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `nowbridge` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    nowbridge::cli::main()
+}

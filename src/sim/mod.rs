@@ -1,5 +1,8 @@
 //! A simulated watch and a private cloud that speaks the NOWATCH API: for the demo, for tests, for users at home.
 
 pub mod cloud;
+mod on_air;
 pub mod recording;
 pub mod watch;
+
+pub use on_air::WatchOnAir;

@@ -1,6 +1,5 @@
 //! Stories about the virtual air.
 #![cfg(feature = "sim")]
-#![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 mod a_flood_reaches_the_ceiling;
 mod a_request_is_answered_one_event_later;

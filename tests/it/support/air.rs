@@ -1,5 +1,4 @@
 //! A scripted watch for stories about the air itself.
-#![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};

@@ -5,3 +5,5 @@ pub mod air;
 pub mod cloud;
 pub mod outbox;
 pub mod private_cloud;
+#[cfg(feature = "sim")]
+pub mod watch;

@@ -1,0 +1,92 @@
+//! Exit codes, after sysexits.h, so that a service manager and a script can tell what a person has to do.
+
+use crate::cloud::CloudError;
+use crate::config::ConfigError;
+use crate::control::ControlError;
+use crate::daemon::DaemonError;
+use crate::outbox::OutboxError;
+
+/// All is well.
+pub const OK: u8 = 0;
+/// The command worked and the answer is no: the demo found a difference, say.
+pub const DIFFERENT: u8 = 1;
+/// The arguments are wrong.
+pub const USAGE: u8 = 64;
+/// Data that were given are not what they should be.
+pub const DATA: u8 = 65;
+/// What is needed is not there: the daemon does not run, the cloud cannot be reached.
+pub const UNAVAILABLE: u8 = 69;
+/// A fault of nowbridge.
+pub const SOFTWARE: u8 = 70;
+/// A folder or file cannot be made or written.
+pub const CANNOT_CREATE: u8 = 73;
+/// Something is in the way for now: another daemon runs.
+pub const TRY_LATER: u8 = 75;
+/// Somebody has to log in, or lacks the right.
+pub const NOT_ALLOWED: u8 = 77;
+/// The configuration is wrong, or the database needs another version of nowbridge.
+pub const CONFIG: u8 = 78;
+
+/// For the end of `--help`.
+pub const HELP: &str = "Exit codes: 0 done, 1 done but something differs, 64 wrong arguments, 65 bad input data, \
+69 not reachable, 70 internal fault, 73 cannot write, 75 in use, try later, 77 log in or lack of rights, \
+78 wrong configuration.";
+
+/// The code of an error.
+pub fn of(error: &anyhow::Error) -> u8 {
+    error.chain().find_map(of_cause).unwrap_or(SOFTWARE)
+}
+
+fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    if let Some(error) = cause.downcast_ref::<DaemonError>() {
+        return Some(of_daemon(error));
+    }
+    if let Some(error) = cause.downcast_ref::<ConfigError>() {
+        return Some(of_config(error));
+    }
+    if let Some(error) = cause.downcast_ref::<OutboxError>() {
+        return Some(of_outbox(error));
+    }
+    if let Some(error) = cause.downcast_ref::<CloudError>() {
+        return Some(of_cloud(error));
+    }
+    if let Some(error) = cause.downcast_ref::<ControlError>() {
+        return Some(match error {
+            ControlError::NotAllowed { .. } => NOT_ALLOWED,
+            _ => UNAVAILABLE,
+        });
+    }
+    cause.downcast_ref::<std::io::Error>().map(|_| CANNOT_CREATE)
+}
+
+fn of_daemon(error: &DaemonError) -> u8 {
+    match error {
+        DaemonError::Config(error) => of_config(error),
+        DaemonError::Outbox(error) => of_outbox(error),
+        DaemonError::Cloud(error) => of_cloud(error),
+        DaemonError::BaseUrl(_) | DaemonError::NoSimulation => CONFIG,
+        DaemonError::Socket { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => TRY_LATER,
+        DaemonError::Socket { .. } => CANNOT_CREATE,
+    }
+}
+
+const fn of_config(error: &ConfigError) -> u8 {
+    match error {
+        ConfigError::Directory { .. } => CANNOT_CREATE,
+        _ => CONFIG,
+    }
+}
+
+const fn of_outbox(error: &OutboxError) -> u8 {
+    match error {
+        OutboxError::InUse { .. } | OutboxError::Busy { .. } => TRY_LATER,
+        OutboxError::CannotUse { .. } | OutboxError::DiskFull { .. } => CANNOT_CREATE,
+        OutboxError::NewerSchema { .. } => CONFIG,
+        OutboxError::NotADatabase { .. } | OutboxError::Corrupt { .. } => DATA,
+        _ => SOFTWARE,
+    }
+}
+
+fn of_cloud(error: &CloudError) -> u8 {
+    if error.needs_login() || error.status() == Some(401) { NOT_ALLOWED } else { UNAVAILABLE }
+}

@@ -1,0 +1,131 @@
+//! The command line: what people type, and what they read.
+//!
+//! Every command ends with one of the [exit codes](exit). Commands that ask the daemon go through the control socket; none opens
+//! the outbox behind its back.
+
+mod exit;
+mod format;
+mod logging;
+mod login;
+mod run;
+mod status;
+mod sync_now;
+
+#[cfg(feature = "sim")]
+mod cloud;
+#[cfg(feature = "sim")]
+mod demo;
+#[cfg(feature = "sim")]
+mod sim_watch;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, ConfigError, Env};
+
+/// A headless phone-bridge: watch over Bluetooth LE, durable outbox, NOWATCH API.
+#[derive(Debug, Parser)]
+#[command(name = "nowbridge", version, max_term_width = 100, after_help = exit::HELP)]
+struct Cli {
+    /// The configuration file; without it the usual places are looked at
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Collect from the configured watches and upload, until stopped
+    Run,
+    /// Tell what the daemon is doing
+    Status(status::Args),
+    /// Have the daemon sync with every watch now
+    Sync,
+    /// Log in to the cloud and store the login for the daemon
+    Login(login::Args),
+    /// Show the whole way from a simulated watch to a private cloud, and prove that nothing was lost
+    #[cfg(feature = "sim")]
+    Demo(demo::Args),
+    /// Run a private cloud that speaks the NOWATCH API
+    #[cfg(feature = "sim")]
+    Cloud(cloud::Args),
+    /// Run a simulated watch that a daemon on this computer can reach
+    #[cfg(feature = "sim")]
+    SimWatch(sim_watch::Args),
+}
+
+impl Cli {
+    fn config(&self) -> Result<Config, ConfigError> {
+        Config::load(self.config.as_deref(), &Env::from_process())
+    }
+}
+
+/// Parses the arguments, runs the command, and tells how it ended.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no mistakes.
+            let code = if error.use_stderr() { exit::USAGE } else { exit::OK };
+            let _ = error.print();
+            return code.into();
+        }
+    };
+    match dispatch(&cli) {
+        Ok(code) => code.into(),
+        Err(error) => {
+            eprintln!("nowbridge: {}", chain(&error));
+            exit::of(&error).into()
+        }
+    }
+}
+
+fn dispatch(cli: &Cli) -> anyhow::Result<u8> {
+    match &cli.command {
+        Command::Run => run::run(&cli.config()?),
+        Command::Status(args) => status::status(&cli.config()?, args),
+        Command::Sync => sync_now::sync_now(&cli.config()?),
+        Command::Login(args) => login::login(&cli.config()?, args),
+        #[cfg(feature = "sim")]
+        Command::Demo(args) => demo::demo(args),
+        #[cfg(feature = "sim")]
+        Command::Cloud(args) => cloud::cloud(args),
+        #[cfg(feature = "sim")]
+        Command::SimWatch(args) => sim_watch::sim_watch(args),
+    }
+}
+
+/// The error and its causes in one line, without saying the same twice.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+/// A runtime for a command that only asks something.
+fn small_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_sound() {
+        Cli::command().debug_assert();
+    }
+}
