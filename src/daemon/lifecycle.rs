@@ -29,15 +29,18 @@ pub async fn run<C: Central>(
 ) -> Result<(), DaemonError> {
     let Wiring { paths, socket_mode, central, watches, cloud, clock } = wiring;
     paths.create()?;
+    // Before the socket: a probe of the socket is no lock, and of two daemons one must find out before it replaces anything.
+    let claim = Outbox::claim(&paths.state_dir).await?;
     let path = paths.control_socket.clone();
     let listener = control::bind(&path, socket_mode)
+        .await
         .map_err(|source| DaemonError::Socket { path: path.clone(), source })?;
     let (stage, stages) = watch::channel(Stage::Starting);
     let silence = CancellationToken::new();
     let control = tokio::spawn(control::serve(listener, stages, clock.now(), silence.clone()));
 
     let worked = async {
-        let outbox = Outbox::open(&paths.state_dir, clock).await?;
+        let outbox = Outbox::open_claimed(claim, clock).await?;
         let supervisor = Supervisor::new(cancel.clone());
         let client = cloud.as_ref().map(|cloud| cloud.client.clone());
         let parts = start(&supervisor, &outbox, central.as_ref(), watches, cloud, clock);
