@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -16,6 +17,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::listener::Limited;
 use super::stage::{Changes, Stage};
 use crate::measurement::UtcMicros;
 
@@ -79,8 +81,15 @@ pub async fn serve(
         .route("/v1/status", get(status))
         .route("/v1/events", get(events))
         .route("/v1/sync", post(sync_now))
+        .layer(map_response(last_of_its_connection))
         .with_state(control);
-    axum::serve(listener, router).with_graceful_shutdown(ending.cancelled_owned()).await
+    axum::serve(Limited::new(listener), router).with_graceful_shutdown(ending.cancelled_owned()).await
+}
+
+/// A connection that is kept for a next request, which may never come, would take somebody's place.
+async fn last_of_its_connection(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 impl Control {
