@@ -22,6 +22,8 @@ const RETRY_FLOOR: Duration = Duration::from_secs(2);
 const RETRY_CEILING: Duration = Duration::from_mins(15);
 /// How often something that needs a person is looked at again.
 const PROBE: Duration = Duration::from_mins(5);
+/// How often we look whether somebody has logged in: a look at the token file, no call to the cloud.
+const LOGIN_PROBE: Duration = Duration::from_secs(5);
 /// How long a full or locked disk is left alone.
 const OUTBOX_RETRY: Duration = Duration::from_secs(30);
 /// Blocks refused one after the other, without one that was taken, before we take the fault to be the cloud's.
@@ -358,7 +360,7 @@ impl<A: Api> Uploader<A> {
     fn hold_for(&mut self, error: &CloudError) -> Hold {
         let detail = error.to_string();
         if error.needs_login() {
-            return Hold { reason: HoldReason::NeedsLogin { detail }, wait: PROBE };
+            return Hold { reason: HoldReason::NeedsLogin { detail }, wait: LOGIN_PROBE };
         }
         let wait = self.backoff.failed(error.retry_after().unwrap_or_default());
         let reason = HoldReason::Unavailable { detail, failures: self.backoff.failures() };
@@ -369,7 +371,10 @@ impl<A: Api> Uploader<A> {
     fn hold(&self, hold: Hold) -> Duration {
         let wait = i64::try_from(hold.wait.as_micros()).unwrap_or(i64::MAX / 4);
         let until = UtcMicros(self.clock.now().0.saturating_add(wait));
-        tracing::warn!(reason = ?hold.reason, %until, "Uploading waits; collecting goes on.");
+        let known = matches!(&self.status.borrow().state, UploadState::Holding { reason, .. } if *reason == hold.reason);
+        if !known {
+            tracing::warn!(reason = ?hold.reason, %until, "Uploading waits; collecting goes on.");
+        }
         self.show(UploadState::Holding { reason: hold.reason, until });
         hold.wait
     }
