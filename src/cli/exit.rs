@@ -1,5 +1,6 @@
 //! Exit codes, after sysexits.h, so that a service manager and a script can tell what a person has to do.
 
+use super::login::Missing;
 use crate::cloud::CloudError;
 use crate::config::ConfigError;
 use crate::control::ControlError;
@@ -54,6 +55,12 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return Some(match error {
             ControlError::NotAllowed { .. } => NOT_ALLOWED,
             _ => UNAVAILABLE,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<Missing>() {
+        return Some(match error {
+            Missing::Cloud => CONFIG,
+            Missing::Email | Missing::Password => USAGE,
         });
     }
     cause.downcast_ref::<std::io::Error>().map(|_| CANNOT_CREATE)
