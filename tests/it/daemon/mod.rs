@@ -1,6 +1,14 @@
 //! The real daemon, from start to end.
 
+mod one_daemon_keeps_an_outbox;
+mod the_control_socket_answers;
+mod the_service_manager_is_told;
+
 #[cfg(feature = "sim")]
 mod a_killed_daemon_loses_nothing;
 #[cfg(feature = "sim")]
+mod a_login_needs_no_restart;
+#[cfg(feature = "sim")]
 mod everything_arrives;
+#[cfg(feature = "sim")]
+mod secrets_stay_secret;
