@@ -20,6 +20,8 @@ use crate::upload::{UploadStatus, Uploader};
 
 /// How long the loops may take to end. What they have not committed by then is still on the watch.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long an exchange of tokens that is under way may take to end. With [`GRACE`] less than the units' `TimeoutStopSec=`.
+const LAST_EXCHANGE: Duration = Duration::from_secs(8);
 
 /// Runs a daemon until cancelled.
 pub async fn run<C: Central>(
@@ -56,7 +58,12 @@ pub async fn run<C: Central>(
             tracing::warn!("A loop does not end; what it has not committed is still on the watch.");
         }
         if let Some(client) = client {
-            client.settle().await;
+            // The new tokens are lost with the process if the cloud answers later; it does not get to hold us.
+            if tokio::time::timeout(LAST_EXCHANGE, client.settle()).await.is_err() {
+                tracing::warn!(
+                    "The cloud does not answer an exchange of tokens; the next start may need a login."
+                );
+            }
         }
         outbox.close().await?;
         Ok(())

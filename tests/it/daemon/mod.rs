@@ -9,6 +9,8 @@ mod a_killed_daemon_loses_nothing;
 #[cfg(feature = "sim")]
 mod a_login_needs_no_restart;
 #[cfg(feature = "sim")]
+mod a_stop_waits_for_nobody;
+#[cfg(feature = "sim")]
 mod everything_arrives;
 #[cfg(feature = "sim")]
 mod secrets_stay_secret;
