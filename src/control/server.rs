@@ -107,7 +107,7 @@ impl Control {
     async fn changed(&mut self, mut changes: Changes) -> bool {
         tokio::select! {
             () = self.ending.cancelled() => false,
-            changed = self.stage.changed() => changed.is_ok(),
+            next = self.stage.changed() => next.is_ok(),
             () = changes.next() => true,
         }
     }

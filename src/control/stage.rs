@@ -119,6 +119,6 @@ fn from_now_on<T>(seen: &watch::Receiver<T>) -> watch::Receiver<T> {
 /// A loop that has ended changes nothing any more.
 async fn changed<T>(seen: &mut watch::Receiver<T>) {
     if seen.changed().await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
