@@ -33,6 +33,11 @@ pub const HELP: &str = "Exit codes: 0 done, 1 done but something differs, 64 wro
 69 not reachable, 70 internal fault, 73 cannot write, 75 in use, try later, 77 log in or lack of rights, \
 78 wrong configuration.";
 
+/// Whether whoever read our output has left.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
 /// The code of an error.
 pub fn of(error: &anyhow::Error) -> u8 {
     error.chain().find_map(of_cause).unwrap_or(SOFTWARE)

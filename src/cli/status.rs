@@ -6,11 +6,11 @@ use std::pin::pin;
 
 use futures_util::StreamExt;
 
-use super::{exit, format, small_runtime};
+use super::{daemon, exit, format, small_runtime};
 use crate::clock::Clock;
 use crate::cloud::AuthState;
 use crate::config::Config;
-use crate::control::{Client, CloudStatus, Status};
+use crate::control::{CloudStatus, Status};
 use crate::measurement::UtcMicros;
 use crate::outbox::Summary;
 use crate::sync::{WaitReason, WatchState, WatchStatus};
@@ -32,7 +32,7 @@ pub struct Args {
 /// Asks the daemon and prints.
 pub fn status(config: &Config, args: &Args) -> anyhow::Result<u8> {
     small_runtime()?.block_on(async {
-        let client = Client::connect(&config.paths.control_socket).await?;
+        let client = daemon(config).await?;
         if !args.watch {
             show(&client.status().await?, args.json)?;
             return Ok(exit::OK);
