@@ -57,7 +57,7 @@ pub async fn follow(scene: &Scene, runner: &mut Runner, mut kills: Vec<Kill>) ->
             times.note(&status, began);
             if let Some(kill) = kills.first().copied().filter(|kill| kill.is_due(scene, &status)) {
                 kills.remove(0);
-                bars.sync.println(format!("   killing the daemon {} …", kill.when()));
+                bars.sync.suspend(|| println!("   killing the daemon {} …", kill.when()));
                 runner.kill_and_restart(scene).await?;
                 break;
             }
