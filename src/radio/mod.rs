@@ -37,7 +37,7 @@ impl fmt::Display for PeerAddress {
 }
 
 /// A watch that was heard while scanning.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sighting {
     /// Where to connect.
     pub address: PeerAddress,

@@ -38,4 +38,9 @@ impl NotificationSink {
     pub fn push(&self, value: Bytes) -> bool {
         self.0.try_send(value).is_ok()
     }
+
+    /// Whether the driver has dropped its end.
+    pub fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
 }

@@ -1,4 +1,6 @@
 //! What the stories share.
 
 #[cfg(feature = "sim")]
+pub mod air;
+#[cfg(feature = "sim")]
 pub mod watch;
