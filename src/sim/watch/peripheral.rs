@@ -1,0 +1,197 @@
+//! The watch on the virtual air.
+//!
+//! The air owns a peripheral and calls it from its own task, also while a story records, looks into the ledger or cuts the
+//! power. So the two halves share the watch behind a lock, which is never held across an await.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::SimWatch;
+use crate::radio::air::{Advertisement, AttError, Doorbell, Peripheral, Presence};
+use crate::wire::bridge::{BridgeDevice, CONTROL, Channel, DATA, INFO, Refused, Request, SERVICE, TIME};
+
+/// Opcode and handle of a notification.
+const ATT_HEADER_BYTES: u16 = 3;
+/// Notifications that fill whole link-layer packets; 514 bytes, the most there is, would end in a packet of 19.
+const FULL_PACKETS: [usize; 2] = [495, 244];
+/// "Application error": a write that the service cannot read.
+const UNREADABLE: AttError = AttError(0x80);
+
+/// The half that is put on the air.
+#[derive(Debug)]
+pub struct WatchPeripheral(Shared);
+
+/// The half that stays: a hand on a watch that is on the air. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct WatchHandle(Shared);
+
+#[derive(Clone, Debug)]
+struct Shared(Arc<Mutex<OnAir>>);
+
+#[derive(Debug)]
+struct OnAir {
+    name: String,
+    device: BridgeDevice<SimWatch>,
+    doorbell: Doorbell,
+    presence: Presence,
+    connected: bool,
+    subscribed: BTreeSet<Uuid>,
+    live: bool,
+    room: usize,
+}
+
+impl SimWatch {
+    /// Splits the watch into what is put on the air, under this name, and a handle to it.
+    pub fn on_air(self, name: &str) -> (WatchPeripheral, WatchHandle) {
+        let shared = Shared(Arc::new(Mutex::new(OnAir {
+            name: name.to_owned(),
+            device: BridgeDevice::new(self),
+            doorbell: Doorbell::default(),
+            presence: Presence::Here,
+            connected: false,
+            subscribed: BTreeSet::new(),
+            live: false,
+            room: 0,
+        })));
+        (WatchPeripheral(shared.clone()), WatchHandle(shared))
+    }
+}
+
+impl WatchHandle {
+    /// Does something to the watch. If that reboots it, the link falls silent, as that of a real one would.
+    pub fn with<T>(&self, act: impl FnOnce(&mut SimWatch) -> T) -> T {
+        let mut on_air = self.0.lock();
+        let boot = on_air.device.store().boot();
+        let done = act(on_air.device.store_mut());
+        if on_air.device.store().boot() != boot {
+            on_air.leave(Presence::Silent);
+        }
+        on_air.doorbell.ring();
+        done
+    }
+
+    /// Makes the watch close its link.
+    pub fn hang_up(&self) {
+        let mut on_air = self.0.lock();
+        on_air.leave(Presence::HangingUp);
+        on_air.doorbell.ring();
+    }
+}
+
+impl Shared {
+    /// A story that panicked in the middle has failed anyway; the air goes on.
+    fn lock(&self) -> MutexGuard<'_, OnAir> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OnAir {
+    /// The link ends in this way, if there is one.
+    fn leave(&mut self, presence: Presence) {
+        self.forget_host();
+        if self.connected {
+            self.presence = presence;
+        }
+    }
+
+    fn forget_host(&mut self) {
+        self.device.disconnected();
+        self.subscribed.clear();
+        self.live = false;
+    }
+
+    fn write_control(&mut self, value: &[u8]) -> Result<(), Refused> {
+        self.device.write_control(value)?;
+        if let Ok(Request::Live { mask, .. }) = Request::decode(value) {
+            self.live = mask != 0;
+        }
+        Ok(())
+    }
+}
+
+impl Peripheral for WatchPeripheral {
+    fn advertisement(&self) -> Option<Advertisement> {
+        Some(Advertisement { name: Some(self.0.lock().name.clone()), services: vec![SERVICE] })
+    }
+
+    fn characteristics(&self) -> Vec<Uuid> {
+        vec![INFO, CONTROL, DATA, TIME]
+    }
+
+    fn presence(&self) -> Presence {
+        self.0.lock().presence
+    }
+
+    fn take_doorbell(&mut self, doorbell: Doorbell) {
+        self.0.lock().doorbell = doorbell;
+    }
+
+    fn wake_at(&self) -> Option<Instant> {
+        let mut on_air = self.0.lock();
+        let due = if on_air.live { on_air.device.store_mut().next_due() } else { None };
+        due.map(|wait| Instant::now() + wait)
+    }
+
+    fn connected(&mut self, mtu: u16) {
+        let room = usize::from(mtu.saturating_sub(ATT_HEADER_BYTES));
+        let mut on_air = self.0.lock();
+        on_air.room = FULL_PACKETS.into_iter().find(|&full| full <= room).unwrap_or(room);
+        on_air.connected = true;
+    }
+
+    fn disconnected(&mut self) {
+        let mut on_air = self.0.lock();
+        on_air.forget_host();
+        (on_air.connected, on_air.presence) = (false, Presence::Here);
+    }
+
+    fn subscribe(&mut self, characteristic: Uuid) -> Result<(), AttError> {
+        if characteristic != CONTROL && characteristic != DATA {
+            return Err(AttError::REQUEST_NOT_SUPPORTED);
+        }
+        self.0.lock().subscribed.insert(characteristic);
+        Ok(())
+    }
+
+    fn read(&mut self, characteristic: Uuid) -> Result<Vec<u8>, AttError> {
+        let mut on_air = self.0.lock();
+        on_air.device.store_mut().catch_up();
+        match characteristic {
+            INFO => Ok(on_air.device.read_info()),
+            TIME => Ok(on_air.device.read_time()),
+            _ => Err(AttError::READ_NOT_PERMITTED),
+        }
+    }
+
+    fn write(&mut self, characteristic: Uuid, value: &[u8]) -> Result<(), AttError> {
+        let mut on_air = self.0.lock();
+        on_air.device.store_mut().catch_up();
+        let written = match characteristic {
+            CONTROL => on_air.write_control(value),
+            TIME => on_air.device.write_time(value),
+            _ => return Err(AttError::WRITE_NOT_PERMITTED),
+        };
+        written.map_err(|Refused| UNREADABLE)
+    }
+
+    fn notify(&mut self) -> Option<(Uuid, Bytes)> {
+        let mut on_air = self.0.lock();
+        on_air.device.store_mut().catch_up();
+        loop {
+            let room = on_air.room;
+            let (channel, value) = on_air.device.next_notification(room)?;
+            let characteristic = match channel {
+                Channel::Control => CONTROL,
+                Channel::Data => DATA,
+            };
+            // What nobody listens to is not sent.
+            if on_air.subscribed.contains(&characteristic) {
+                return Some((characteristic, value));
+            }
+        }
+    }
+}
