@@ -16,10 +16,8 @@ use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::stage::Stage;
-use super::status::Status;
+use super::stage::{Changes, Stage};
 use crate::measurement::UtcMicros;
-use crate::outbox::OutboxError;
 
 /// A line at most this often, however fast things change.
 const EVENT_SPACING: Duration = Duration::from_millis(200);
@@ -62,30 +60,29 @@ pub async fn serve(
 }
 
 impl Control {
-    async fn status(&self) -> Result<Status, OutboxError> {
-        let stage = self.stage.borrow().clone();
-        stage.status(self.started).await
+    /// A line, and what to wait for before the next. `None` if there is nothing to tell any more.
+    async fn line(&mut self) -> Option<(Vec<u8>, Changes)> {
+        let stage = self.stage.borrow_and_update().clone();
+        let changes = stage.changes();
+        let status = stage.status(self.started).await.ok()?;
+        let mut line = serde_json::to_vec(&status).ok()?;
+        line.push(b'\n');
+        Some((line, changes))
     }
 
     /// Waits for the next change worth a line. `false` when the daemon ends.
-    async fn changed(&mut self) -> bool {
-        let stage = self.stage.borrow_and_update().clone();
-        let change = async {
-            match &stage {
-                Stage::Running(parts) => parts.changed().await,
-                Stage::Starting | Stage::Stopping => std::future::pending().await,
-            }
-        };
+    async fn changed(&mut self, mut changes: Changes) -> bool {
         tokio::select! {
             () = self.ending.cancelled() => false,
             changed = self.stage.changed() => changed.is_ok(),
-            () = change => true,
+            () = changes.next() => true,
         }
     }
 }
 
 async fn status(State(control): State<Control>) -> Response {
-    match control.status().await {
+    let stage = control.stage.borrow().clone();
+    match stage.status(control.started).await {
         Ok(status) => Json(status).into_response(),
         Err(error) => refusal(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
     }
@@ -93,17 +90,16 @@ async fn status(State(control): State<Control>) -> Response {
 
 /// A status now, and another after every change.
 async fn events(State(control): State<Control>) -> Response {
-    let lines = futures_util::stream::unfold((control, true), |(mut control, first)| async move {
-        if !first {
+    let before_first: Option<Changes> = None;
+    let lines = futures_util::stream::unfold((control, before_first), |(mut control, last)| async move {
+        if let Some(changes) = last {
             tokio::time::sleep(EVENT_SPACING).await;
-            if !control.changed().await {
+            if !control.changed(changes).await {
                 return None;
             }
         }
-        let status = control.status().await.ok()?;
-        let mut line = serde_json::to_vec(&status).ok()?;
-        line.push(b'\n');
-        Some((Ok::<_, io::Error>(Bytes::from(line)), (control, false)))
+        let (line, changes) = control.line().await?;
+        Some((Ok::<_, io::Error>(Bytes::from(line)), (control, Some(changes))))
     });
     ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
 }

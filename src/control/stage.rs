@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+use futures_util::future::select_all;
 use tokio::sync::{Notify, watch};
 
 use super::status::{CloudStatus, DaemonStatus, StageName, Status};
@@ -75,25 +77,48 @@ impl Stage {
     }
 }
 
-impl Parts {
-    /// Waits until something that the status tells has changed.
-    pub(super) async fn changed(&self) {
-        let mut receivers: Vec<_> = self.watches.clone();
-        let mut waits: Vec<std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>>> = Vec::new();
-        for receiver in &mut receivers {
-            receiver.mark_unchanged();
-            waits.push(Box::pin(async move { drop(receiver.changed().await) }));
+/// Hears of everything that a status tells, from the moment it was made.
+#[derive(Default)]
+pub(super) struct Changes {
+    watches: Vec<watch::Receiver<WatchStatus>>,
+    upload: Option<watch::Receiver<UploadStatus>>,
+    auth: Option<watch::Receiver<AuthState>>,
+}
+
+impl Stage {
+    /// To be made before the status is put together: then no change falls between the two.
+    pub(super) fn changes(&self) -> Changes {
+        let Self::Running(parts) = self else { return Changes::default() };
+        let cloud = parts.cloud.as_ref();
+        Changes {
+            watches: parts.watches.iter().map(from_now_on).collect(),
+            upload: cloud.map(|cloud| from_now_on(&cloud.upload)),
+            auth: cloud.map(|cloud| from_now_on(&cloud.auth)),
         }
-        if let Some(cloud) = &self.cloud {
-            let (mut upload, mut auth) = (cloud.upload.clone(), cloud.auth.clone());
-            upload.mark_unchanged();
-            auth.mark_unchanged();
-            waits.push(Box::pin(async move { drop(upload.changed().await) }));
-            waits.push(Box::pin(async move { drop(auth.changed().await) }));
-        }
-        if waits.is_empty() {
-            return std::future::pending().await;
-        }
-        futures_util::future::select_all(waits).await;
+    }
+}
+
+impl Changes {
+    /// Waits for the first.
+    pub(super) async fn next(&mut self) {
+        let watches = self.watches.iter_mut().map(|watch| changed(watch).boxed());
+        let upload = self.upload.iter_mut().map(|upload| changed(upload).boxed());
+        let auth = self.auth.iter_mut().map(|auth| changed(auth).boxed());
+        // One that is always there, as there must be something to wait for.
+        let never = std::iter::once(std::future::pending().boxed());
+        select_all(watches.chain(upload).chain(auth).chain(never)).await;
+    }
+}
+
+fn from_now_on<T>(seen: &watch::Receiver<T>) -> watch::Receiver<T> {
+    let mut seen = seen.clone();
+    seen.mark_unchanged();
+    seen
+}
+
+/// A loop that has ended changes nothing any more.
+async fn changed<T>(seen: &mut watch::Receiver<T>) {
+    if seen.changed().await.is_err() {
+        std::future::pending().await
     }
 }

@@ -56,3 +56,59 @@ pub struct CloudStatus {
     /// The upload loop.
     pub upload: UploadStatus,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::LoginReason;
+    use crate::measurement::Kind;
+    use crate::radio::PeerAddress;
+    use crate::sync::{Progress, WaitReason, WatchState};
+    use crate::upload::{HoldReason, UploadState};
+
+    /// State and counts share one JSON object: a name that both use would make it unreadable.
+    #[test]
+    fn every_state_survives_the_trip_through_json() {
+        let (until, detail) = (UtcMicros(1), String::new());
+        let waits = [
+            WaitReason::Scheduled,
+            WaitReason::Away,
+            WaitReason::RadioNotReady { detail: detail.clone() },
+            WaitReason::Failed { detail: detail.clone(), failures: 1 },
+        ];
+        let watches = [
+            WatchState::Connecting,
+            WatchState::Syncing(Progress::default()),
+            WatchState::Connected { next_sync: until },
+            WatchState::Stopped,
+        ];
+        let waiting = waits.map(|reason| WatchState::Waiting { reason, until });
+        for state in watches.into_iter().chain(waiting) {
+            let address = PeerAddress("E7:12:0A:00:00:01".to_owned());
+            let (name, device, complete_at, last_session) = (None, None, None, None);
+            survives(&WatchStatus { address, name, device, state, complete_at, last_session });
+        }
+
+        let holds = [
+            HoldReason::NeedsLogin { detail: detail.clone() },
+            HoldReason::NoConsent,
+            HoldReason::Unavailable { detail: detail.clone(), failures: 1 },
+            HoldReason::Refused { detail: detail.clone() },
+            HoldReason::Outbox { detail },
+        ];
+        let kind = Kind::HeartRate;
+        let uploads = [UploadState::Idle, UploadState::Uploading { kind, rows: 2 }, UploadState::Stopped];
+        let holding = holds.map(|reason| UploadState::Holding { reason, until });
+        let why = LoginReason::RefreshRefused { status: 401, message: String::new() };
+        for state in uploads.into_iter().chain(holding) {
+            let upload = UploadStatus { state, rows: 3, ..UploadStatus::default() };
+            let auth = AuthState::NeedsLogin { why: why.clone() };
+            survives(&CloudStatus { base_url: String::new(), auth, upload });
+        }
+    }
+
+    fn survives<T: Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(told: &T) {
+        let json = serde_json::to_string(told).unwrap();
+        assert_eq!(&serde_json::from_str::<T>(&json).unwrap(), told, "{json}");
+    }
+}

@@ -44,7 +44,8 @@ pub enum UploadState {
     Uploading {
         /// What it holds.
         kind: Kind,
-        /// Rows in it.
+        /// Rows in it. Renamed, as the counts beside the state have `rows`, too.
+        #[serde(rename = "batch_rows")]
         rows: u32,
     },
     /// Nothing is sent for now.

@@ -3,7 +3,10 @@
 #[cfg(feature = "sim")]
 pub mod air;
 pub mod cloud;
+#[cfg(feature = "sim")]
+pub mod daemon;
 pub mod outbox;
 pub mod private_cloud;
+pub mod process;
 #[cfg(feature = "sim")]
 pub mod watch;
