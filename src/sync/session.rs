@@ -13,6 +13,8 @@ use crate::wire::bridge::{Capabilities, DataError, ErrorCode, Info, RawBlock, Se
 
 /// A host whose clock says less than this (2025-01-01) has not been told the time: it must not anchor a watch.
 const CLOCK_IS_SET: UtcMicros = UtcMicros(1_735_689_600_000_000);
+/// A watch whose clock is this close to ours is left alone: each setting costs it a block of flash, and us a block to fetch.
+const CLOCK_IS_RIGHT_US: u64 = 1_000_000;
 /// A block that comes damaged this often, each time as the first of a fresh pull, is damaged in flash.
 const DAMAGED_FOR_GOOD: u32 = 3;
 /// Pulls in a row that bring nothing new before the session gives up and leaves the rest to the next one.
@@ -181,7 +183,7 @@ impl<L: Link> Session<'_, L> {
         }
     }
 
-    /// Writes down how the watch's clock stands to ours, and sets it.
+    /// Writes down how the watch's clock stands to ours, and sets it if it is off.
     async fn anchor(&mut self) -> Result<(), SyncError> {
         if self.clock.now() < CLOCK_IS_SET {
             tracing::warn!(now = %self.clock.now(), "This computer's clock is not set; the watch's readings wait for a time.");
@@ -197,7 +199,12 @@ impl<L: Link> Session<'_, L> {
         };
         self.outbox.add_anchor(self.log.key, anchor).await?;
         self.anchor = Some(anchor);
-        Ok(self.bridge.set_clock(self.clock.now(), compared.uncertainty_us.saturating_mul(2)).await?)
+        let ours = u64::try_from(compared.utc.0).unwrap_or(0);
+        if compared.reading.utc_us.abs_diff(ours) > CLOCK_IS_RIGHT_US {
+            let round_trip_us = compared.uncertainty_us.saturating_mul(2);
+            self.bridge.set_clock(self.clock.now(), round_trip_us).await?;
+        }
+        Ok(())
     }
 
     /// Pulls from the next wanted block until the watch ends it or something is wrong with what arrives.

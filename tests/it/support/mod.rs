@@ -6,4 +6,6 @@ pub mod cloud;
 pub mod outbox;
 pub mod private_cloud;
 #[cfg(feature = "sim")]
+pub mod sync;
+#[cfg(feature = "sim")]
 pub mod watch;
