@@ -44,8 +44,10 @@ impl WatchError {
     pub const fn is_transient(&self) -> bool {
         match self {
             Self::Radio(error) => error.is_transient(),
-            Self::NoDriver | Self::Message(_) => false,
+            Self::NoDriver | Self::Message(MessageError::Version { .. }) => false,
             Self::Refused { code, .. } => !matches!(code, ErrorCode::NotPaired | ErrorCode::Unsupported),
+            // One that cannot be read may have been damaged on its way.
+            Self::Message(MessageError::Unreadable(_)) => true,
             Self::Silent(_) | Self::Data(_) | Self::OutOfTurn { .. } => true,
         }
     }
