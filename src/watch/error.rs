@@ -46,9 +46,11 @@ impl WatchError {
             Self::Radio(error) => error.is_transient(),
             Self::NoDriver | Self::Message(MessageError::Version { .. }) => false,
             Self::Refused { code, .. } => !matches!(code, ErrorCode::NotPaired | ErrorCode::Unsupported),
-            // One that cannot be read may have been damaged on its way.
-            Self::Message(MessageError::Unreadable(_)) => true,
-            Self::Silent(_) | Self::Data(_) | Self::OutOfTurn { .. } => true,
+            // A message that cannot be read may have been damaged on its way.
+            Self::Message(MessageError::Unreadable(_))
+            | Self::Silent(_)
+            | Self::Data(_)
+            | Self::OutOfTurn { .. } => true,
         }
     }
 }
