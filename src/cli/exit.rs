@@ -10,6 +10,7 @@ use crate::outbox::OutboxError;
 /// All is well.
 pub const OK: u8 = 0;
 /// The command worked and the answer is no: the demo found a difference, say.
+#[cfg(feature = "sim")]
 pub const DIFFERENT: u8 = 1;
 /// The arguments are wrong.
 pub const USAGE: u8 = 64;

@@ -4,6 +4,7 @@
 //! [`CALL_DEADLINE`] (a radio that hangs must not hang its caller), a closed link ends its notifications, and no error is
 //! told by its text: [`RadioError::is_transient`] decides.
 
+mod none;
 mod notifications;
 mod uuids;
 
@@ -17,6 +18,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use none::NoRadio;
 pub use notifications::{NotificationSink, Notifications};
 pub use uuids::sig;
 

@@ -1,6 +1,9 @@
-//! Puts a simulated watch on the virtual air: the bridge service as GATT characteristics.
+//! A simulated watch on the virtual air: the bridge service as GATT characteristics.
+//!
+//! The air owns a peripheral and calls it from its own task, also while somebody else records, looks into the ledger or cuts
+//! the power. So they share the watch behind a lock, which is never held across an await.
 
-use std::fmt;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -9,73 +12,95 @@ use uuid::Uuid;
 
 use super::watch::{PowerCut, SimWatch};
 use crate::radio::air::{Advertisement, AttError, Doorbell, Peripheral, Presence};
-use crate::wire::bridge::{BridgeDevice, CONTROL, Channel, DATA, INFO, SERVICE, TIME};
+use crate::wire::bridge::{BridgeDevice, CONTROL, Channel, DATA, INFO, Refused, Request, SERVICE, TIME};
 
-/// ATT's "application error" for a value that the service cannot read.
-const APPLICATION_ERROR: AttError = AttError(0x80);
-/// Bytes of a notification that are not its value.
-const ATT_HEADER: usize = 3;
+/// Opcode and handle of a notification.
+const ATT_HEADER_BYTES: u16 = 3;
+/// Notifications that fill whole link-layer packets; 514 bytes, the most there is, would end in a packet of 19.
+const FULL_PACKETS: [usize; 2] = [495, 244];
+/// "Application error": a write that the service cannot read.
+const UNREADABLE: AttError = AttError(0x80);
 
-/// A watch on the air. Clones are the same watch: one is placed on the air, others record into it, cut its power, or read
-/// its ledger.
-#[derive(Clone)]
-pub struct WatchOnAir(Arc<Mutex<State>>);
+/// A watch on the air. Clones are the same watch: one is placed on the air, others are a hand on it.
+#[derive(Clone, Debug)]
+pub struct WatchOnAir(Arc<Mutex<OnAir>>);
 
-struct State {
+#[derive(Debug)]
+struct OnAir {
     device: BridgeDevice<SimWatch>,
-    /// Bytes that fit a notification.
-    room: usize,
-    connected: bool,
-    silent: bool,
     doorbell: Doorbell,
+    presence: Presence,
+    connected: bool,
+    subscribed: BTreeSet<Uuid>,
+    live: bool,
+    room: usize,
 }
 
 impl WatchOnAir {
     /// Wraps a watch.
     pub fn new(watch: SimWatch) -> Self {
-        Self(Arc::new(Mutex::new(State {
+        Self(Arc::new(Mutex::new(OnAir {
             device: BridgeDevice::new(watch),
-            room: 20,
-            connected: false,
-            silent: false,
             doorbell: Doorbell::default(),
+            presence: Presence::Here,
+            connected: false,
+            subscribed: BTreeSet::new(),
+            live: false,
+            room: 0,
         })))
     }
 
-    /// Looks at the watch, or does something to it.
+    /// Does something to the watch. If that reboots it, the link falls silent, as that of a real one would.
     pub fn with<T>(&self, act: impl FnOnce(&mut SimWatch) -> T) -> T {
-        let mut state = self.lock();
-        let result = act(state.device.store_mut());
-        state.doorbell.ring();
-        result
+        let mut on_air = self.lock();
+        let boot = on_air.device.store().boot();
+        let done = act(on_air.device.store_mut());
+        if on_air.device.store().boot() != boot {
+            on_air.leave(Presence::Silent);
+        }
+        on_air.doorbell.ring();
+        done
     }
 
-    /// Takes the battery out and puts it back: the link, if any, falls silent.
+    /// Takes the battery out and puts it back.
     pub fn power_cut(&self, rng: &mut fastrand::Rng) -> PowerCut {
-        let mut state = self.lock();
-        let cut = state.device.store_mut().power_cut(rng);
-        state.device.disconnected();
-        state.silent = state.connected;
-        state.doorbell.ring();
-        cut
+        self.with(|watch| watch.power_cut(rng))
+    }
+
+    /// Makes the watch close its link.
+    pub fn hang_up(&self) {
+        let mut on_air = self.lock();
+        on_air.leave(Presence::HangingUp);
+        on_air.doorbell.ring();
     }
 
     /// No code panics while it holds the lock; a poisoned one is still whole.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, OnAir> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The state, after the watch has recorded what is due by now.
-    fn caught_up(&self) -> MutexGuard<'_, State> {
-        let mut state = self.lock();
-        state.device.store_mut().catch_up();
-        state
     }
 }
 
-impl fmt::Debug for WatchOnAir {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("WatchOnAir").field(&self.lock().device.store().device_id()).finish()
+impl OnAir {
+    /// The link ends in this way, if there is one.
+    fn leave(&mut self, presence: Presence) {
+        self.forget_host();
+        if self.connected {
+            self.presence = presence;
+        }
+    }
+
+    fn forget_host(&mut self) {
+        self.device.disconnected();
+        self.subscribed.clear();
+        self.live = false;
+    }
+
+    fn write_control(&mut self, value: &[u8]) -> Result<(), Refused> {
+        self.device.write_control(value)?;
+        if let Ok(Request::Live { mask, .. }) = Request::decode(value) {
+            self.live = mask != 0;
+        }
+        Ok(())
     }
 }
 
@@ -89,7 +114,7 @@ impl Peripheral for WatchOnAir {
     }
 
     fn presence(&self) -> Presence {
-        if self.lock().silent { Presence::Silent } else { Presence::Here }
+        self.lock().presence
     }
 
     fn take_doorbell(&mut self, doorbell: Doorbell) {
@@ -97,53 +122,67 @@ impl Peripheral for WatchOnAir {
     }
 
     fn wake_at(&self) -> Option<Instant> {
-        let wait = self.lock().device.store_mut().catch_up()?;
-        Some(Instant::now() + wait)
+        let mut on_air = self.lock();
+        let due = if on_air.live { on_air.device.store_mut().next_due() } else { None };
+        due.map(|wait| Instant::now() + wait)
     }
 
     fn connected(&mut self, mtu: u16) {
-        let mut state = self.lock();
-        state.room = usize::from(mtu).saturating_sub(ATT_HEADER);
-        state.connected = true;
+        let room = usize::from(mtu.saturating_sub(ATT_HEADER_BYTES));
+        let mut on_air = self.lock();
+        on_air.room = FULL_PACKETS.into_iter().find(|&full| full <= room).unwrap_or(room);
+        on_air.connected = true;
     }
 
     fn disconnected(&mut self) {
-        let mut state = self.lock();
-        state.device.disconnected();
-        (state.connected, state.silent) = (false, false);
+        let mut on_air = self.lock();
+        on_air.forget_host();
+        (on_air.connected, on_air.presence) = (false, Presence::Here);
     }
 
     fn subscribe(&mut self, characteristic: Uuid) -> Result<(), AttError> {
-        if [CONTROL, DATA].contains(&characteristic) { Ok(()) } else { Err(AttError::REQUEST_NOT_SUPPORTED) }
+        if characteristic != CONTROL && characteristic != DATA {
+            return Err(AttError::REQUEST_NOT_SUPPORTED);
+        }
+        self.lock().subscribed.insert(characteristic);
+        Ok(())
     }
 
     fn read(&mut self, characteristic: Uuid) -> Result<Vec<u8>, AttError> {
-        let state = self.caught_up();
+        let mut on_air = self.lock();
+        on_air.device.store_mut().catch_up();
         match characteristic {
-            INFO => Ok(state.device.read_info()),
-            TIME => Ok(state.device.read_time()),
+            INFO => Ok(on_air.device.read_info()),
+            TIME => Ok(on_air.device.read_time()),
             _ => Err(AttError::READ_NOT_PERMITTED),
         }
     }
 
     fn write(&mut self, characteristic: Uuid, value: &[u8]) -> Result<(), AttError> {
-        let mut state = self.caught_up();
-        let taken = match characteristic {
-            CONTROL => state.device.write_control(value),
-            TIME => state.device.write_time(value),
+        let mut on_air = self.lock();
+        on_air.device.store_mut().catch_up();
+        let written = match characteristic {
+            CONTROL => on_air.write_control(value),
+            TIME => on_air.device.write_time(value),
             _ => return Err(AttError::WRITE_NOT_PERMITTED),
         };
-        taken.map_err(|_refused| APPLICATION_ERROR)
+        written.map_err(|Refused| UNREADABLE)
     }
 
     fn notify(&mut self) -> Option<(Uuid, Bytes)> {
-        let mut state = self.lock();
-        let room = state.room;
-        let (channel, value) = state.device.next_notification(room)?;
-        let characteristic = match channel {
-            Channel::Control => CONTROL,
-            Channel::Data => DATA,
-        };
-        Some((characteristic, value))
+        let mut on_air = self.lock();
+        on_air.device.store_mut().catch_up();
+        loop {
+            let room = on_air.room;
+            let (channel, value) = on_air.device.next_notification(room)?;
+            let characteristic = match channel {
+                Channel::Control => CONTROL,
+                Channel::Data => DATA,
+            };
+            // What nobody listens to is not sent.
+            if on_air.subscribed.contains(&characteristic) {
+                return Some((characteristic, value));
+            }
+        }
     }
 }

@@ -13,6 +13,10 @@ const GROUP_BLOCKS: usize = 64;
 /// … or when its first block has waited this long.
 const GROUP_AGE: Duration = Duration::from_secs(1);
 
+/// A block that comes with the same damage this often, each time as the first of a fresh pull, is damaged in flash. Damage on
+/// the way is never twice the same.
+const DAMAGED_FOR_GOOD: u32 = 3;
+
 /// Blocks and gaps that are not committed yet.
 #[derive(Debug)]
 pub struct Intake {
@@ -29,12 +33,7 @@ pub enum Offered {
     /// It is the next one.
     Taken,
     /// Numbers before it are missing.
-    Ahead {
-        /// What was due.
-        expected: Seq,
-        /// What came.
-        got: Seq,
-    },
+    Ahead,
     /// It was not asked for.
     Behind,
 }
@@ -70,19 +69,12 @@ impl Intake {
         let header = block.header();
         let (expected, got) = (self.expected(), header.seq);
         if got > expected {
-            return Offered::Ahead { expected, got };
+            return Offered::Ahead;
         }
         if got < expected {
             return Offered::Behind;
         }
-        self.blocks.push(NewBlock {
-            seq: got,
-            boot: header.boot,
-            t0_ms: header.t0_ms,
-            stream: header.stream,
-            samples: header.n,
-            body: block.bytes().clone(),
-        });
+        self.blocks.push(new_block(block));
         self.through = got;
         self.first_at.get_or_insert_with(Instant::now);
         Offered::Taken
@@ -95,7 +87,8 @@ impl Intake {
 
     /// Names the next number as a block that is damaged on the watch, and keeps what came of it.
     pub fn explain_corrupt(&mut self, bytes: Bytes) {
-        self.name(self.expected(), GapCause::Corrupt, "damaged in the watch's flash".to_owned(), Some(bytes));
+        let raw = (!bytes.is_empty()).then_some(bytes);
+        self.name(self.expected(), GapCause::Corrupt, "damaged in the watch's flash".to_owned(), raw);
     }
 
     fn name(&mut self, to: Seq, cause: GapCause, detail: String, raw: Option<Bytes>) {
@@ -119,5 +112,34 @@ impl Intake {
     pub fn take(&mut self) -> (Vec<NewBlock>, Vec<NewGap>) {
         self.first_at = None;
         (std::mem::take(&mut self.blocks), std::mem::take(&mut self.gaps))
+    }
+}
+
+/// A block as the outbox takes it.
+pub fn new_block(block: &RawBlock) -> NewBlock {
+    let header = block.header();
+    NewBlock {
+        seq: header.seq,
+        boot: header.boot,
+        t0_ms: header.t0_ms,
+        stream: header.stream,
+        samples: header.n,
+        body: block.bytes().clone(),
+    }
+}
+
+/// The damage of the block that is due.
+#[derive(Debug, Default)]
+pub struct Damage {
+    bytes: Bytes,
+    times: u32,
+}
+
+impl Damage {
+    /// The block came like this (empty: the watch could not read it). `true` if it will never come otherwise.
+    pub fn again(&mut self, bytes: &Bytes) -> bool {
+        self.times = if self.bytes == bytes { self.times + 1 } else { 1 };
+        self.bytes = bytes.clone();
+        self.times >= DAMAGED_FOR_GOOD
     }
 }

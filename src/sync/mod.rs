@@ -4,13 +4,16 @@
 //! transaction, and only what is committed is acknowledged. Whatever number is missing gets a name before the cursor passes it:
 //! overwritten on the watch, burned by the watch after a power cut, or corrupt in its flash.
 
+mod error;
+mod history;
 mod intake;
 mod report;
 mod session;
 mod status;
 mod watcher;
 
+pub use error::SyncError;
 pub use report::{Outcome, SessionReport};
-pub use session::{SyncError, collect};
+pub use session::collect;
 pub use status::{Progress, WaitReason, WatchState, WatchStatus};
 pub use watcher::{Mode, Watcher, WatcherConfig, WatcherSignals};

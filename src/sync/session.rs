@@ -1,58 +1,27 @@
 //! One session: from our cursor to the head of the watch's log.
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::intake::{Intake, Offered};
-use super::{Outcome, Progress, SessionReport};
+use super::intake::{Damage, Intake, Offered};
+use super::{Outcome, Progress, SessionReport, SyncError, history};
 use crate::clock::Clock;
 use crate::measurement::UtcMicros;
-use crate::outbox::{Anchor, AnchorSource, Log, Outbox, OutboxError, SessionKey};
+use crate::outbox::{Anchor, AnchorSource, Log, Outbox, SessionKey};
 use crate::radio::Link;
 use crate::watch::{Bridge, Pulled, WatchError};
 use crate::wire::bridge::{Capabilities, DataError, ErrorCode, Info, RawBlock, Seq, Stream};
 
 /// A host whose clock says less than this (2025-01-01) has not been told the time: it must not anchor a watch.
 const CLOCK_IS_SET: UtcMicros = UtcMicros(1_735_689_600_000_000);
-/// A block that comes damaged this often, each time as the first of a fresh pull, is damaged in flash.
-const DAMAGED_FOR_GOOD: u32 = 3;
+/// A watch whose clock is this close to ours is left alone: each setting costs it a block of flash, and us a block to fetch.
+const CLOCK_IS_RIGHT_US: u64 = 1_000_000;
+/// A watch that cannot read its flash may be erasing a page; it is asked again after this.
+const FLASH_REST: Duration = Duration::from_secs(1);
 /// Pulls in a row that bring nothing new before the session gives up and leaves the rest to the next one.
 const PULLS_WITHOUT_PROGRESS: u32 = 8;
-
-/// Why a session broke off. What was committed before stays.
-#[derive(Debug, thiserror::Error)]
-pub enum SyncError {
-    /// The conversation with the watch.
-    #[error(transparent)]
-    Watch(#[from] WatchError),
-    /// The store; nothing that is not in it was acknowledged.
-    #[error(transparent)]
-    Outbox(#[from] OutboxError),
-    /// The watch started another log in the middle of the session.
-    #[error("the watch started another log; the next session begins with it")]
-    LogChanged,
-    /// The watch sent other bytes under a number that we already have.
-    #[error("the watch used number {0} a second time; a new era of its log begins")]
-    NumberReused(Seq),
-    /// Pull after pull brought nothing that could be kept.
-    #[error("the watch says it has blocks up to {head}, but none after {cursor} arrives whole")]
-    NoProgress {
-        /// The last block that is safe.
-        cursor: Seq,
-        /// What the watch says it has.
-        head: Seq,
-    },
-}
-
-impl SyncError {
-    /// Whether it may work later without anybody doing anything.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Watch(error) => error.is_transient(),
-            Self::Outbox(error) => error.is_transient(),
-            Self::LogChanged | Self::NumberReused(_) | Self::NoProgress { .. } => true,
-        }
-    }
-}
 
 /// Runs one session on an open conversation and tells how it ended; the ledger gets the same words.
 pub async fn collect<L: Link>(
@@ -76,8 +45,12 @@ pub async fn collect<L: Link>(
     let result = async {
         let info = bridge.info().await?;
         report.device = Some(info.device_id);
-        let log = open_log(outbox, &info).await?;
+        let synthetic = info.caps.has(Capabilities::SYNTHETIC);
+        // A log begins at 1: what a watch has overwritten before we first met is a gap like any other.
+        let log = outbox.watch_log(info.device_id, info.log_id, synthetic, Seq(0)).await?;
         let key = outbox.begin_session(info.device_id, Some(log.key)).await?;
+        opened = Some((key, log.key));
+        let log = history::present_era(outbox, key, log, &info).await?;
         opened = Some((key, log.key));
         report.cursor = log.cursor;
         let session = Session {
@@ -107,21 +80,6 @@ pub async fn collect<L: Link>(
     report
 }
 
-/// The log of the watch in our store, in a new era if its counter went backwards.
-async fn open_log(outbox: &Outbox, info: &Info) -> Result<Log, SyncError> {
-    let before_tail = info.tail.previous();
-    let synthetic = info.caps.has(Capabilities::SYNTHETIC);
-    let log = outbox.watch_log(info.device_id, info.log_id, synthetic, before_tail).await?;
-    if info.head >= log.cursor {
-        return Ok(log);
-    }
-    tracing::error!(
-        device = %info.device_id, head = %info.head, cursor = %log.cursor,
-        "The watch has fewer blocks than it has already sent; a new era of its log begins."
-    );
-    Ok(outbox.new_era(log.key, before_tail).await?)
-}
-
 struct Session<'a, L> {
     bridge: &'a mut Bridge<L>,
     outbox: &'a Outbox,
@@ -137,23 +95,24 @@ struct Session<'a, L> {
 
 /// Why a pull ended.
 enum PullEnd {
-    /// The watch said so.
-    Told,
-    /// A hole or damage; the block that was damaged, if it came whole.
-    Damaged(Option<bytes::Bytes>),
+    /// The watch said so, or what it sent has a hole.
+    Over,
+    /// The block that was asked for is damaged: what came of it.
+    Damaged(Bytes),
+    /// The first block that came is a later one than was asked for.
+    Ahead(Seq),
 }
 
 impl<L: Link> Session<'_, L> {
     async fn run(mut self, info: Info) -> Result<(), SyncError> {
         self.anchor().await?;
         self.bridge.flush().await?;
+        let window = self.window(&info).await?;
+        history::compare(self.bridge, self.outbox, self.key, &self.log, &window).await?;
         let mut intake = Intake::new(self.log.cursor);
-        let (mut fruitless, mut damaged_here) = (0, 0);
+        let (mut fruitless, mut damage) = (0, Damage::default());
         loop {
-            let window = self.bridge.info().await?;
-            if (window.device_id, window.log_id) != (info.device_id, info.log_id) {
-                return Err(SyncError::LogChanged);
-            }
+            let window = self.window(&info).await?;
             intake.explain_before(window.tail.min(window.head.next()), &window);
             self.show(&window);
             let expected = intake.expected();
@@ -162,26 +121,50 @@ impl<L: Link> Session<'_, L> {
             }
             let end = self.pull(&window, &mut intake).await?;
             self.commit(&mut intake).await?;
+            match end {
+                PullEnd::Damaged(bytes) if damage.again(&bytes) => {
+                    self.report.rejected += 1;
+                    intake.explain_corrupt(bytes);
+                }
+                PullEnd::Ahead(got) => self.pass_over(&window, got, &mut intake).await?,
+                PullEnd::Damaged(_) | PullEnd::Over => {}
+            }
             if intake.expected() > expected {
-                (fruitless, damaged_here) = (0, 0);
+                (fruitless, damage) = (0, Damage::default());
                 continue;
             }
             fruitless += 1;
-            if let PullEnd::Damaged(Some(bytes)) = end {
-                damaged_here += 1;
-                if damaged_here == DAMAGED_FOR_GOOD {
-                    self.report.rejected += 1;
-                    intake.explain_corrupt(bytes);
-                    (fruitless, damaged_here) = (0, 0);
-                }
-            }
             if fruitless >= PULLS_WITHOUT_PROGRESS {
                 return Err(SyncError::NoProgress { cursor: self.report.cursor, head: window.head });
             }
         }
     }
 
-    /// Writes down how the watch's clock stands to ours, and sets it.
+    /// The log window as it is now, if it is still the same log.
+    async fn window(&mut self, info: &Info) -> Result<Info, SyncError> {
+        let window = self.bridge.info().await?;
+        let same = (window.device_id, window.log_id) == (info.device_id, info.log_id);
+        if same { Ok(window) } else { Err(SyncError::LogChanged) }
+    }
+
+    /// Names the numbers before `got`, which came where an earlier one was due, if the watch stands by it.
+    async fn pass_over(&mut self, window: &Info, got: Seq, intake: &mut Intake) -> Result<(), SyncError> {
+        let expected = intake.expected();
+        let found = self.bridge.peek(window, expected).await?;
+        if found.is_none_or(|block| block.header().seq != got) {
+            return Ok(());
+        }
+        let window = self.bridge.info().await?;
+        if got > window.head {
+            tracing::warn!(%expected, %got, head = %window.head, "The watch sent a number above its own head.");
+            self.report.rejected += 1;
+            return Ok(());
+        }
+        intake.explain_before(got, &window);
+        Ok(())
+    }
+
+    /// Writes down how the watch's clock stands to ours, and sets it if it is off.
     async fn anchor(&mut self) -> Result<(), SyncError> {
         if self.clock.now() < CLOCK_IS_SET {
             tracing::warn!(now = %self.clock.now(), "This computer's clock is not set; the watch's readings wait for a time.");
@@ -197,7 +180,12 @@ impl<L: Link> Session<'_, L> {
         };
         self.outbox.add_anchor(self.log.key, anchor).await?;
         self.anchor = Some(anchor);
-        Ok(self.bridge.set_clock(self.clock.now(), compared.uncertainty_us.saturating_mul(2)).await?)
+        let ours = u64::try_from(compared.utc.0).unwrap_or(0);
+        if compared.reading.utc_us.abs_diff(ours) > CLOCK_IS_RIGHT_US {
+            let round_trip_us = compared.uncertainty_us.saturating_mul(2);
+            self.bridge.set_clock(self.clock.now(), round_trip_us).await?;
+        }
+        Ok(())
     }
 
     /// Pulls from the next wanted block until the watch ends it or something is wrong with what arrives.
@@ -208,8 +196,9 @@ impl<L: Link> Session<'_, L> {
             match self.bridge.pull_next(intake.due()).await {
                 Ok(Pulled::Block(block)) => {
                     self.report.fetched += 1;
-                    if !self.take(&block, first, intake).await? {
-                        return Ok(PullEnd::Damaged(self.bridge.stop_pull().await?));
+                    if let Some(end) = self.take(&block, first, intake) {
+                        self.bridge.stop_pull().await?;
+                        return Ok(end);
                     }
                     first = false;
                     if intake.is_full() {
@@ -220,17 +209,18 @@ impl<L: Link> Session<'_, L> {
                 Ok(Pulled::Nothing) => self.commit(intake).await?,
                 // The ring may move on while we ask; then the window is read anew, as at any end.
                 Ok(Pulled::End { .. }) | Err(WatchError::Refused { code: ErrorCode::BeforeTail, .. }) => {
-                    return Ok(PullEnd::Told);
+                    return Ok(PullEnd::Over);
+                }
+                Err(WatchError::Refused { code: ErrorCode::Flash, .. }) => {
+                    tokio::time::sleep(FLASH_REST).await;
+                    return Ok(if first { PullEnd::Damaged(Bytes::new()) } else { PullEnd::Over });
                 }
                 Err(WatchError::Data(error)) => {
                     tracing::debug!(%error, "The block stream has a hole; it is pulled again.");
-                    let damaged = self.bridge.stop_pull().await?;
                     // Only the first block of a pull is known to be the one that was asked for.
                     let at_fault = matches!(error, DataError::Block(_)) && first;
-                    return Ok(PullEnd::Damaged(damaged.filter(|_| at_fault)));
-                }
-                Err(WatchError::Refused { code: ErrorCode::WrongLog, .. }) => {
-                    return Err(SyncError::LogChanged);
+                    let damaged = self.bridge.stop_pull().await?.filter(|_| at_fault);
+                    return Ok(damaged.map_or(PullEnd::Over, PullEnd::Damaged));
                 }
                 Err(error) => {
                     self.commit_what_came(intake).await?;
@@ -240,28 +230,19 @@ impl<L: Link> Session<'_, L> {
         }
     }
 
-    /// Takes a block if its number is due, or if what is missing before it can be named. `false`: pull again.
-    async fn take(&mut self, block: &RawBlock, first: bool, intake: &mut Intake) -> Result<bool, SyncError> {
+    /// Takes a block if its number is due; otherwise tells how to go on.
+    fn take(&mut self, block: &RawBlock, first: bool, intake: &mut Intake) -> Option<PullEnd> {
         match intake.offer(block) {
             Offered::Taken => {
                 self.note_newest(block);
-                Ok(true)
+                None
             }
             // Notifications may have been lost without a trace. Asked for anew, the watch starts with the first it has.
-            Offered::Ahead { .. } if !first => Ok(false),
-            Offered::Ahead { expected, got } => {
-                let window = self.bridge.info().await?;
-                if got > window.head {
-                    tracing::warn!(%expected, %got, head = %window.head, "The watch sent a number above its own head.");
-                    self.report.rejected += 1;
-                    return Ok(false);
-                }
-                intake.explain_before(got, &window);
-                Ok(intake.offer(block) == Offered::Taken)
-            }
+            Offered::Ahead if !first => Some(PullEnd::Over),
+            Offered::Ahead => Some(PullEnd::Ahead(block.header().seq)),
             Offered::Behind => {
                 self.report.rejected += 1;
-                Ok(false)
+                Some(PullEnd::Over)
             }
         }
     }
@@ -280,21 +261,12 @@ impl<L: Link> Session<'_, L> {
             return Ok(false);
         }
         let (blocks, gaps) = intake.take();
-        match self.outbox.append(self.log.key, self.key, blocks, gaps).await {
-            Ok(appended) => {
-                self.report.new += u64::from(appended.new);
-                self.report.duplicate += u64::from(appended.duplicate);
-                self.report.cursor = appended.cursor;
-                self.report.newest = self.newest().or(self.report.newest);
-                Ok(true)
-            }
-            Err(OutboxError::Conflict { seq, .. }) => {
-                let tail = self.bridge.info().await?.tail;
-                self.outbox.new_era(self.log.key, tail.previous()).await?;
-                Err(SyncError::NumberReused(seq))
-            }
-            Err(error) => Err(error.into()),
-        }
+        let appended = self.outbox.append(self.log.key, self.key, blocks, gaps).await?;
+        self.report.new += u64::from(appended.new);
+        self.report.duplicate += u64::from(appended.duplicate);
+        self.report.cursor = appended.cursor;
+        self.report.newest = self.newest().or(self.report.newest);
+        Ok(true)
     }
 
     fn note_newest(&mut self, block: &RawBlock) {

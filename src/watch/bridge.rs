@@ -14,8 +14,8 @@ use crate::clock::Clock;
 use crate::measurement::UtcMicros;
 use crate::radio::{Link, LinkClosed, Notifications, WriteMode};
 use crate::wire::bridge::{
-    Assembler, CONTROL, DATA, INFO, Info, LogId, RawBlock, Request, Response, Seq, TIME, TimeReading,
-    TimeSetting, TimeSource,
+    Assembler, CONTROL, DATA, ErrorCode, INFO, Info, LogId, RawBlock, Request, Response, Seq, TIME,
+    TimeReading, TimeSetting, TimeSource,
 };
 
 /// A watch that has said nothing for this long, though it owes us something, is taken for gone. Flash of a watch may need
@@ -33,8 +33,8 @@ pub enum Pulled {
     Block(RawBlock),
     /// The pull is over.
     End {
-        /// The newest sealed block on the watch.
-        head: Seq,
+        /// The number after the last block that the watch has sent.
+        next: Seq,
     },
     /// Nothing came until the moment given.
     Nothing,
@@ -66,6 +66,7 @@ struct Pull {
     id: u8,
     assembler: Assembler,
     ready: VecDeque<RawBlock>,
+    /// Bytes that the watch may be ahead; 0: it gets what it was granted at first and no more.
     window: u32,
     granted: u64,
     received: u64,
@@ -144,20 +145,54 @@ impl<L: Link> Bridge<L> {
 
     /// Starts a pull. Any pull before it must have ended or been stopped.
     pub async fn start_pull(&mut self, info: &Info, from: Seq) -> Result<(), WatchError> {
-        let id = self.new_id();
         let window = WINDOW.min(info.max_credit.into());
+        self.begin_pull(info.log_id, from, window, window).await
+    }
+
+    /// Asks for one block: the first from `from` on. `None` if none arrives whole, or if `from` was overwritten by now.
+    ///
+    /// Of what a long pull brings, 64 notifications may be lost in a row without a trace in the counter. Here the watch itself
+    /// says which block it has sent, and that one came.
+    pub async fn peek(&mut self, info: &Info, from: Seq) -> Result<Option<RawBlock>, WatchError> {
+        self.begin_pull(info.log_id, from, 1, 0).await?;
+        let mut found: Option<RawBlock> = None;
+        loop {
+            match self.pull_next(None).await {
+                Ok(Pulled::Block(block)) => found = Some(block),
+                Ok(Pulled::Nothing) => {}
+                Ok(Pulled::End { next }) => {
+                    return Ok(found.filter(|block| block.header().seq.next() == next));
+                }
+                Err(WatchError::Data(_)) => {
+                    self.stop_pull().await?;
+                    return Ok(None);
+                }
+                Err(WatchError::Refused { code: ErrorCode::BeforeTail, .. }) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn begin_pull(
+        &mut self,
+        log_id: LogId,
+        from: Seq,
+        credit: u32,
+        window: u32,
+    ) -> Result<(), WatchError> {
+        let id = self.new_id();
         while self.data.try_next().is_some() {}
         self.pull = Some(Pull {
             id,
             assembler: Assembler::new(),
             ready: VecDeque::new(),
             window,
-            granted: window.into(),
+            granted: credit.into(),
             received: 0,
             end: None,
             deadline: Instant::now() + REPLY_DEADLINE,
         });
-        self.send(Request::Pull { id, log_id: info.log_id, from, credit: window }).await
+        self.send(Request::Pull { id, log_id, from, credit }).await
     }
 
     /// The next block of the running pull, or its end. With `until` it returns [`Pulled::Nothing`] at that moment.
@@ -179,7 +214,7 @@ impl<L: Link> Bridge<L> {
             if let Some(end) = pull.end.take() {
                 self.pull = None;
                 return match end {
-                    Response::End { head, .. } => Ok(Pulled::End { head }),
+                    Response::End { next, .. } => Ok(Pulled::End { next }),
                     Response::Err { code, .. } => Err(WatchError::Refused { request: "pull", code }),
                     other => Err(WatchError::OutOfTurn { request: "pull", answer: format!("{other:?}") }),
                 };
@@ -265,7 +300,8 @@ impl<L: Link> Bridge<L> {
 
     /// Keeps the stream going: grants credit anew when half the window is used.
     async fn top_up(&mut self) -> Result<(), WatchError> {
-        let Some(pull) = self.pull.as_mut().filter(|pull| pull.end.is_none()) else { return Ok(()) };
+        let running = |pull: &&mut Pull| pull.end.is_none() && pull.window > 0;
+        let Some(pull) = self.pull.as_mut().filter(running) else { return Ok(()) };
         let ahead = pull.granted.saturating_sub(pull.received);
         if ahead > u64::from(pull.window / 2) {
             return Ok(());

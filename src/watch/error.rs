@@ -44,9 +44,13 @@ impl WatchError {
     pub const fn is_transient(&self) -> bool {
         match self {
             Self::Radio(error) => error.is_transient(),
-            Self::NoDriver | Self::Message(_) => false,
+            Self::NoDriver | Self::Message(MessageError::Version { .. }) => false,
             Self::Refused { code, .. } => !matches!(code, ErrorCode::NotPaired | ErrorCode::Unsupported),
-            Self::Silent(_) | Self::Data(_) | Self::OutOfTurn { .. } => true,
+            // A message that cannot be read may have been damaged on its way.
+            Self::Message(MessageError::Unreadable(_))
+            | Self::Silent(_)
+            | Self::Data(_)
+            | Self::OutOfTurn { .. } => true,
         }
     }
 }

@@ -21,6 +21,17 @@ impl Follow {
     pub(super) const fn rebase(&mut self, ticks_ms: u64) {
         self.base_ms += ticks_ms;
     }
+
+    /// The next sample whose time has come, on the clock of the present boot.
+    fn take_due(&mut self, now_ms: u64) -> Option<(Stream, Sample)> {
+        let (base_ms, now_ms) = (self.base_ms, now_ms + self.base_ms);
+        while let Some((stream, sample)) = self.source.next_if(|(_, sample)| sample.at_ms <= now_ms) {
+            if let Some(at_ms) = sample.at_ms.checked_sub(base_ms) {
+                return Some((stream, Sample { at_ms, ..sample }));
+            }
+        }
+        None
+    }
 }
 
 impl SimWatch {
@@ -34,19 +45,18 @@ impl SimWatch {
     /// Records what is due by now and seals what is old enough. Tells in how much (true) time the next sample is due.
     pub fn catch_up(&mut self) -> Option<Duration> {
         let now_ms = self.clock.ticks_ms();
-        let mut follow = self.follow.take();
-        let next_ms = follow.as_mut().and_then(|Follow { source, base_ms }| {
-            while let Some((stream, sample)) = source.next_if(|(_, sample)| sample.at_ms <= now_ms + *base_ms)
-            {
-                if let Some(at_ms) = sample.at_ms.checked_sub(*base_ms) {
-                    self.record(stream, Sample { at_ms, ..sample });
-                }
-            }
-            source.peek().map(|(_, sample)| sample.at_ms - *base_ms)
-        });
-        self.follow = follow;
+        while let Some((stream, sample)) = self.follow.as_mut().and_then(|follow| follow.take_due(now_ms)) {
+            self.record(stream, sample);
+        }
         self.seal_due(now_ms);
-        next_ms.map(|at_ms| self.clock.until(at_ms))
+        self.next_due()
+    }
+
+    /// In how much (true) time the next sample is due.
+    pub fn next_due(&mut self) -> Option<Duration> {
+        let Follow { source, base_ms } = self.follow.as_mut()?;
+        let (_, sample) = source.peek()?;
+        Some(self.clock.until(sample.at_ms.saturating_sub(*base_ms)))
     }
 }
 

@@ -132,7 +132,10 @@ impl Assembler {
         }
         self.counter = self.counter.wrapping_add(1);
         self.partial.extend(slice);
-        while let Some(length) = RawBlock::length(&self.partial)? {
+        loop {
+            let length = RawBlock::length(&self.partial);
+            let length = length.inspect_err(|_| self.damaged = Some(self.partial.clone().freeze()))?;
+            let Some(length) = length else { break };
             if self.partial.len() < length {
                 break;
             }

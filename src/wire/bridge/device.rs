@@ -49,6 +49,7 @@ pub struct Refused;
 #[derive(Debug)]
 struct Pull {
     id: u8,
+    log_id: LogId,
     next: Seq,
     credit: u64,
     slicer: Slicer,
@@ -171,17 +172,22 @@ impl<S: LogStore> BridgeDevice<S> {
         } else if from < info.tail {
             self.fail(id, ErrorCode::BeforeTail);
         } else {
-            self.pull =
-                Some(Pull { id, next: from, credit: credit.into(), slicer: Slicer::new(), failed: None });
+            let (credit, slicer) = (credit.into(), Slicer::new());
+            self.pull = Some(Pull { id, log_id, next: from, credit, slicer, failed: None });
         }
     }
 
     /// Sends the next slice, or ends the pull.
     fn pull_on(&mut self, room: usize) -> Option<(Channel, Bytes)> {
         let Self { store, pull: Some(pull), .. } = self else { return None };
-        let Pull { next, credit, slicer, failed, .. } = pull;
+        let Pull { log_id, next, credit, slicer, failed, .. } = pull;
         let slice = slicer.next(room, || {
             if *credit == 0 || failed.is_some() {
+                return None;
+            }
+            // A wiped watch begins again at 1: what it holds now was not asked for.
+            if store.info().log_id != *log_id {
+                *failed = Some(ErrorCode::WrongLog);
                 return None;
             }
             match store.block(*next) {

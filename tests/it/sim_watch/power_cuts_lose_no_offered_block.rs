@@ -25,7 +25,8 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Step> {
     prop_oneof![
-        5 => (1_u16..1_500).prop_map(Step::Beats),
+        // Less than a page, so that nothing is overwritten before the host has looked.
+        5 => (1_u16..800).prop_map(Step::Beats),
         4 => (1_u8..60).prop_map(Step::SmallBlocks),
         2 => Just(Step::Flush),
         2 => Just(Step::SetTime),
@@ -173,7 +174,7 @@ proptest! {
         ring_pages in prop_oneof![Just(2_usize), Just(4), Just(5), Just(64)],
         packed in any::<bool>(),
         seed in any::<u64>(),
-        life in proptest::collection::vec(steps(), 1..30),
+        life in proptest::collection::vec(steps(), 1..40),
     ) {
         let policy = if packed { SealPolicy::Packed } else { SealPolicy::Bounded };
         let mut host = Host::new(ring_pages, policy, seed);

@@ -9,4 +9,6 @@ pub mod outbox;
 pub mod private_cloud;
 pub mod process;
 #[cfg(feature = "sim")]
+pub mod sync;
+#[cfg(feature = "sim")]
 pub mod watch;

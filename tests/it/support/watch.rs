@@ -1,5 +1,4 @@
 //! Simulated watches, what they record, and a host that pulls.
-#![expect(clippy::unwrap_used, reason = "a helper of a test may fail it")]
 
 use std::collections::BTreeMap;
 

@@ -1,1 +1,4 @@
-//! Stories.
+//! Stories about collecting from a watch.
+#![cfg(feature = "sim")]
+
+mod a_session_collects_everything_once;
