@@ -65,6 +65,10 @@ fn text(status: &Status, now: UtcMicros) -> String {
         format::relative(daemon.started, now),
         format!("{:?}", daemon.stage).to_lowercase()
     );
+    for failing in &daemon.failing {
+        let again = format::relative(failing.until, now);
+        let _ = write!(out, "\n{} failed: {}; started again {again}", failing.name, failing.reason);
+    }
     for watch in &status.watches {
         let _ = write!(out, "\n{}", watch_text(watch, now));
     }

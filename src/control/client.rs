@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use futures_util::{Stream, StreamExt};
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use super::status::Status;
 use crate::cloud::install_crypto;
@@ -66,7 +67,8 @@ impl Client {
 
     /// What is going on, again after every change, until the daemon ends.
     pub async fn events(&self) -> Result<impl Stream<Item = Result<Status, ControlError>>, ControlError> {
-        let response = self.http.get(url("events")).send().await?;
+        let response = timeout(DEADLINE, self.http.get(url("events")).send()).await;
+        let response = response.map_err(|_| ControlError::Answer("no line within 10 s".to_owned()))??;
         let lines = Lines { body: Box::pin(response.bytes_stream()), pending: BytesMut::new() };
         Ok(futures_util::stream::unfold(lines, |mut lines| async {
             let line = lines.next().await?;

@@ -18,4 +18,4 @@ mod status;
 pub use client::{Client, ControlError};
 pub use server::{bind, serve};
 pub use stage::{CloudView, Parts, Stage};
-pub use status::{CloudStatus, DaemonStatus, StageName, Status};
+pub use status::{CloudStatus, DaemonStatus, FailingLoop, StageName, Status};

@@ -43,7 +43,7 @@ pub async fn run<C: Central>(
 
     let worked = async {
         let outbox = Outbox::open_claimed(claim, clock).await?;
-        let supervisor = Supervisor::new(cancel.clone());
+        let supervisor = Supervisor::new(cancel.clone(), clock);
         let client = cloud.as_ref().map(|cloud| cloud.client.clone());
         let parts = start(&supervisor, &outbox, central.as_ref(), watches, cloud, clock);
         stage.send_replace(Stage::Running(Arc::new(parts)));
@@ -104,7 +104,13 @@ fn start<C: Central>(
     clock: Clock,
 ) -> Parts {
     let arrivals = Arc::new(Notify::new());
-    let mut parts = Parts { outbox: outbox.clone(), watches: Vec::new(), cloud: None, sync_now: Vec::new() };
+    let mut parts = Parts {
+        outbox: outbox.clone(),
+        watches: Vec::new(),
+        cloud: None,
+        sync_now: Vec::new(),
+        failing: supervisor.failing(),
+    };
     for config in watches {
         let Some(central) = central.cloned() else { break };
         let (status, seen) = watch::channel(config.initial_status());
