@@ -44,10 +44,10 @@ pub enum RowsError {
 pub struct Source<'a> {
     /// The kind that the stream is uploaded as.
     pub kind: Kind,
-    /// The block before the first, if any. Heart beats of its last second are repeated: their row may have grown, or their run
-    /// may turn out to have ended. What comes *after* the blocks is left out, so that a retry makes the same rows however
-    /// much has arrived since.
-    pub before: Option<&'a RawBlock>,
+    /// The blocks before the first, in order, as far back as a second of heart beats may reach. The beats of their last
+    /// second are repeated: their row may have grown, or their run may turn out to have ended. What comes *after* the blocks
+    /// is left out, so that a retry makes the same rows however much has arrived since.
+    pub before: &'a [RawBlock],
     /// The blocks to upload, in order.
     pub blocks: &'a [RawBlock],
     /// The clock.
@@ -82,14 +82,7 @@ impl Source<'_> {
     }
 
     fn beat_rows(&self) -> Result<Rows, RowsError> {
-        let mut beats: Vec<TimedBeat> = Vec::new();
-        if let Some(before) = self.before {
-            // What cannot be read was told when its own batch was made.
-            if let Ok(dated) = self.dated(before) {
-                let last = dated.last().map(|(_, at)| at.seconds());
-                beats.extend(dated.iter().filter(|(_, at)| Some(at.seconds()) == last).map(beat));
-            }
-        }
+        let mut beats = self.last_second();
         let mut samples = 0;
         for block in self.blocks {
             let dated = self.dated(block)?;
@@ -101,6 +94,22 @@ impl Source<'_> {
         }
         beats.sort_by_key(|beat| beat.at);
         Ok(Rows { readings: beats::readings(&beats), samples, folded: 0 })
+    }
+
+    /// The beats of the last second before.
+    fn last_second(&self) -> Vec<TimedBeat> {
+        let mut beats = Vec::new();
+        for block in self.before {
+            // What cannot be read was told when its own batch was made.
+            let Ok(dated) = self.dated(block) else { continue };
+            if starts_run(block) {
+                end_run(&mut beats);
+            }
+            beats.extend(dated.iter().map(beat));
+        }
+        let last = beats.last().map(|beat| beat.at.seconds());
+        beats.retain(|beat| Some(beat.at.seconds()) == last);
+        beats
     }
 
     fn dated(&self, block: &RawBlock) -> Result<Vec<(Sample, UtcMicros)>, RowsError> {
@@ -172,7 +181,7 @@ mod tests {
     fn scaled_values_and_qualities_come_through() {
         let timeline = timeline();
         let blocks = [block(1, Stream::TEMPERATURE, &[(500, 3644, 4), (60_500, 3650, 1)])];
-        let source = Source { kind: Kind::Temperature, before: None, blocks: &blocks, timeline: &timeline };
+        let source = Source { kind: Kind::Temperature, before: &[], blocks: &blocks, timeline: &timeline };
         assert_eq!(lines(source), ["0 36.44 4", "60 36.5 1"]);
     }
 
@@ -180,7 +189,7 @@ mod tests {
     fn of_two_samples_in_a_second_the_later_stands_and_the_other_is_counted() {
         let timeline = timeline();
         let blocks = [block(1, Stream::ACTIVITY_TYPE, &[(100, 1, 4), (900, 4, 4), (1_000, 6, 4)])];
-        let source = Source { kind: Kind::ActivityType, before: None, blocks: &blocks, timeline: &timeline };
+        let source = Source { kind: Kind::ActivityType, before: &[], blocks: &blocks, timeline: &timeline };
         assert_eq!(lines(source), ["0 4 4", "1 6 4"]);
         let rows = source.rows().unwrap();
         assert_eq!((rows.samples, rows.folded), (3, 1));
@@ -189,10 +198,9 @@ mod tests {
     #[test]
     fn a_second_of_beats_that_spans_two_batches_is_sent_whole_by_the_second() {
         let timeline = timeline();
-        let first = block(1, Stream::BEATS, &[(200, 0, 4), (900, 700, 4), (1_400, 500, 4)]);
+        let first = [block(1, Stream::BEATS, &[(200, 0, 4), (900, 700, 4), (1_400, 500, 4)])];
         let second = [block(2, Stream::BEATS, &[(1_900, 500, 4), (2_400, 500, 4)])];
-        let source =
-            Source { kind: Kind::HeartBeat, before: Some(&first), blocks: &second, timeline: &timeline };
+        let source = Source { kind: Kind::HeartBeat, before: &first, blocks: &second, timeline: &timeline };
         assert_eq!(lines(source), ["1 02020478050000000000046c070000000000 4", "2 01020460090000000000 4"]);
         assert_eq!(source.rows().unwrap().samples, 2);
     }
@@ -200,10 +208,9 @@ mod tests {
     #[test]
     fn a_run_that_ends_is_marked_on_its_last_beat() {
         let timeline = timeline();
-        let first = block(1, Stream::BEATS, &[(200, 0, 4)]);
+        let first = [block(1, Stream::BEATS, &[(200, 0, 4)])];
         let next = [block(2, Stream::BEATS, &[(5_000, 0, 4)])];
-        let source =
-            Source { kind: Kind::HeartBeat, before: Some(&first), blocks: &next, timeline: &timeline };
+        let source = Source { kind: Kind::HeartBeat, before: &first, blocks: &next, timeline: &timeline };
         assert_eq!(lines(source), ["0 010204c80000000000ff 4", "5 01020488130000000000 4"]);
     }
 
@@ -211,7 +218,7 @@ mod tests {
     fn a_boot_without_a_clock_is_named() {
         let blocks = [block(7, Stream::HEART_RATE, &[(0, 60, 4)])];
         let none = Timeline::default();
-        let source = Source { kind: Kind::HeartRate, before: None, blocks: &blocks, timeline: &none };
+        let source = Source { kind: Kind::HeartRate, before: &[], blocks: &blocks, timeline: &none };
         assert_eq!(source.rows(), Err(RowsError::NoClock { seq: Seq(7), boot: Boot(1) }));
     }
 }

@@ -22,7 +22,7 @@ impl<A: Api> Uploader<A> {
                 horizon: None,
             },
         };
-        match cut(&self.outbox, bounds).await.map_err(uncut(backlog.kind))? {
+        match cut(&self.outbox, &self.config.sink, bounds).await.map_err(uncut(backlog.kind))? {
             Next::Ready(cut) => self.send(backlog, open, *cut).await,
             Next::Hopeless { seq, reason } => {
                 let batch =

@@ -50,7 +50,7 @@ impl<A: Api> Uploader<A> {
         let last = kept.last().map_or(batch.first, |block| block.seq);
         let bounds = Bounds { last, ..Bounds::of(batch) };
         let kind = batch.kind;
-        let next = cut(&self.outbox, bounds).await.map_err(uncut(kind))?;
+        let next = cut(&self.outbox, &self.config.sink, bounds).await.map_err(uncut(kind))?;
         let Next::Ready(cut) = next else { return Ok(Step::Moved) };
         let smaller = NewBatch {
             sink: batch.sink.clone(),
