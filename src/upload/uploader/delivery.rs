@@ -21,7 +21,7 @@ impl<A: Api> Uploader<A> {
                 kind: backlog.kind,
                 first: backlog.unsent_from,
                 last: Seq(u32::MAX),
-                max_samples: self.config.max_samples,
+                max_samples: self.limits.get(&backlog.kind).copied().unwrap_or(self.config.max_samples),
                 horizon: None,
             },
         };

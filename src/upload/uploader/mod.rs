@@ -70,6 +70,8 @@ pub struct Uploader<A> {
     backoff: Backoff,
     consent_until: Option<Instant>,
     refused: BTreeMap<(LogKey, Kind), Refused>,
+    /// What a batch of a kind may hold at most, where the cloud found one too large.
+    limits: BTreeMap<Kind, u64>,
 }
 
 /// A kind of a log of which the cloud takes nothing.
@@ -141,6 +143,7 @@ impl<A: Api> Uploader<A> {
             backoff,
             consent_until: None,
             refused: BTreeMap::new(),
+            limits: BTreeMap::new(),
         }
     }
 

@@ -26,6 +26,9 @@ impl<A: Api> Uploader<A> {
             return Err(Stop::Hold(self.hold_for(error)));
         }
         if blocks > 1 {
+            if error.is_too_large() {
+                self.limits.insert(batch.kind, u64::from(batch.samples / 2).max(1));
+            }
             return self.halve(batch, blocks).await;
         }
         if !self.takes_another(batch).await? {
@@ -64,6 +67,8 @@ impl<A: Api> Uploader<A> {
     fn set_back(&mut self, batch: &Batch, error: &CloudError) -> Step {
         let detail = format!("{}: {error}", batch.kind);
         let again = Instant::now() + RETRY_CEILING;
+        // If size was the complaint, it was not the fault.
+        self.limits.remove(&batch.kind);
         self.refused.insert((batch.log, batch.kind), Refused { detail, again });
         Step::Refused
     }
