@@ -14,6 +14,9 @@ use crate::outbox::{Batch, DeadLetter, NewBatch};
 use crate::upload::batching::{Bounds, Next, cut};
 use crate::wire::bridge::Seq;
 
+/// The key is known there with other bytes.
+const CONFLICT: u16 = 409;
+
 impl<A: Api> Uploader<A> {
     /// Decides what a failed upload means.
     pub(super) async fn not_taken(
@@ -22,6 +25,9 @@ impl<A: Api> Uploader<A> {
         blocks: usize,
         error: &CloudError,
     ) -> Result<Step, Stop> {
+        if error.status() == Some(CONFLICT) && batch.attempts > 0 {
+            return self.renew_key(batch).await;
+        }
         if !is_refusal(error) {
             return Err(Stop::Hold(self.hold_for(error)));
         }
@@ -61,6 +67,24 @@ impl<A: Api> Uploader<A> {
             Err(error) if is_refusal(&error) => Ok(false),
             Err(error) => Err(Stop::Hold(self.hold_for(&error))),
         }
+    }
+
+    /// Gives the same rows a new key. An earlier attempt was stored under the old one, zipped otherwise (by the nowbridge
+    /// before an update, say); as the cloud keeps one row a second, storing them again does no harm.
+    async fn renew_key(&self, batch: &Batch) -> Result<Step, Stop> {
+        let again = NewBatch {
+            sink: batch.sink.clone(),
+            log: batch.log,
+            kind: batch.kind,
+            first: batch.first,
+            last: batch.last,
+            anchor_horizon: batch.anchor_horizon,
+            rows: batch.rows,
+            csv_sha256: batch.csv_sha256,
+        };
+        let renewed = self.outbox.recut(batch.key, again).await?;
+        tracing::info!(kind = %batch.kind, key = %renewed.idempotency_key, "A batch gets a new key; the cloud knows the old one with other bytes.");
+        Ok(Step::Moved)
     }
 
     /// Lets the kind wait: nothing of it is taken, so nothing of it is put aside.
