@@ -25,6 +25,8 @@ const RETRY_FLOOR: Duration = Duration::from_secs(2);
 const RETRY_CEILING: Duration = Duration::from_mins(15);
 /// How often something that needs a person is looked at again.
 const PROBE: Duration = Duration::from_mins(5);
+/// How often somebody may have logged in: to look costs no request.
+const LOGIN_PROBE: Duration = Duration::from_secs(15);
 /// How long a full or locked disk is left alone.
 const OUTBOX_RETRY: Duration = Duration::from_secs(30);
 
@@ -237,7 +239,9 @@ impl<A: Api> Uploader<A> {
     fn hold_for(&mut self, error: &CloudError) -> Hold {
         let detail = error.to_string();
         if error.needs_login() {
-            return Hold { reason: HoldReason::NeedsLogin { detail }, wait: PROBE };
+            // It may be another account that is logged in to.
+            self.consent_until = None;
+            return Hold { reason: HoldReason::NeedsLogin { detail }, wait: LOGIN_PROBE };
         }
         let wait = self.backoff.failed(error.retry_after().unwrap_or_default());
         let reason = HoldReason::Unavailable { detail, failures: self.backoff.failures() };
