@@ -182,7 +182,7 @@ impl<A: Api> Uploader<A> {
         loop {
             let mut moved = false;
             let (mut synthetic, mut undated) = (0, 0);
-            for backlog in self.outbox.backlog(&self.config.sink).await? {
+            for backlog in self.waiting().await? {
                 if backlog.synthetic && !self.config.loopback {
                     synthetic += backlog.samples;
                     continue;
@@ -205,6 +205,15 @@ impl<A: Api> Uploader<A> {
                 return Ok(self.refusal());
             }
         }
+    }
+
+    /// What waits, longest waiting first. After a failure another kind goes first: if one makes the cloud fail, the rest must
+    /// not wait for it.
+    async fn waiting(&self) -> Result<Vec<Backlog>, OutboxError> {
+        let mut waiting = self.outbox.backlog(&self.config.sink).await?;
+        let turn = self.backoff.failures() as usize % waiting.len().max(1);
+        waiting.rotate_left(turn);
+        Ok(waiting)
     }
 
     fn is_refused(&self, backlog: &Backlog) -> bool {
