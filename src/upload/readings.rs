@@ -7,6 +7,10 @@ use crate::measurement::beats::{self, TimedBeat};
 use crate::measurement::{Kind, Reading, Timeline, UtcMicros, Value, ValueType};
 use crate::wire::bridge::{BlockError, RawBlock, Sample, Stream};
 
+/// How far the time of a block's first beat may be off from where its interval puts it: a sensor's own clock is set right
+/// between blocks. No two beats are that close.
+const BEAT_SLACK_MS: u64 = 200;
+
 /// The rows of a table, in order of time, one per second.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rows {
@@ -14,7 +18,7 @@ pub struct Rows {
     pub readings: Vec<Reading>,
     /// Samples that these rows stand for (without those of the block before).
     pub samples: u64,
-    /// Samples that share a second with a later one of the same kind.
+    /// Samples that share a second with a later one of the same kind; beats that no longer fit into their second's frame.
     pub folded: u64,
 }
 
@@ -87,13 +91,12 @@ impl Source<'_> {
         for block in self.blocks {
             let dated = self.dated(block)?;
             samples += dated.len() as u64;
-            if starts_run(block) {
-                end_run(&mut beats);
-            }
-            beats.extend(dated.iter().map(beat));
+            go_on(&mut beats, &dated);
         }
         beats.sort_by_key(|beat| beat.at);
-        Ok(Rows { readings: beats::readings(&beats), samples, folded: 0 })
+        let readings = beats::readings(&beats);
+        let folded = (beats.len() - readings.iter().map(beats_in).sum::<usize>()) as u64;
+        Ok(Rows { readings, samples, folded })
     }
 
     /// The beats of the last second before.
@@ -102,10 +105,7 @@ impl Source<'_> {
         for block in self.before {
             // What cannot be read was told when its own batch was made.
             let Ok(dated) = self.dated(block) else { continue };
-            if starts_run(block) {
-                end_run(&mut beats);
-            }
-            beats.extend(dated.iter().map(beat));
+            go_on(&mut beats, &dated);
         }
         let last = beats.last().map(|beat| beat.at.seconds());
         beats.retain(|beat| Some(beat.at.seconds()) == last);
@@ -138,14 +138,25 @@ fn beat(&(sample, at): &(Sample, UtcMicros)) -> TimedBeat {
     TimedBeat { watch_ms: sample.at_ms, at, quality: sample.quality, ends_run: false }
 }
 
-/// Whether the first beat of a block does not follow on the last of the block before.
-fn starts_run(block: &RawBlock) -> bool {
-    block.samples().is_ok_and(|samples| samples.first().is_some_and(|first| first.value <= 0))
+/// Adds the beats of a block, and marks the last one before if they do not follow on it.
+fn go_on(beats: &mut Vec<TimedBeat>, block: &[(Sample, UtcMicros)]) {
+    if let (Some(last), Some((first, _))) = (beats.last_mut(), block.first()) {
+        last.ends_run = !follows(last.watch_ms, first);
+    }
+    beats.extend(block.iter().map(beat));
 }
 
-fn end_run(beats: &mut [TimedBeat]) {
-    if let Some(last) = beats.last_mut() {
-        last.ends_run = true;
+/// Whether the interval that ended with the first beat of a block began with the last one we have. It did not where the watch
+/// says that a run starts, nor where a block between them is missing.
+fn follows(last_ms: u64, first: &Sample) -> bool {
+    let Ok(interval_ms @ 1..) = u64::try_from(first.value) else { return false };
+    last_ms.saturating_add(interval_ms).abs_diff(first.at_ms) <= BEAT_SLACK_MS
+}
+
+fn beats_in(row: &Reading) -> usize {
+    match &row.value {
+        Value::Beats(frame) => frame.beats().len(),
+        _ => 0,
     }
 }
 
@@ -212,6 +223,30 @@ mod tests {
         let next = [block(2, Stream::BEATS, &[(5_000, 0, 4)])];
         let source = Source { kind: Kind::HeartBeat, before: &first, blocks: &next, timeline: &timeline };
         assert_eq!(lines(source), ["0 010204c80000000000ff 4", "5 01020488130000000000 4"]);
+    }
+
+    #[test]
+    fn a_run_ends_where_a_block_is_missing() {
+        let timeline = timeline();
+        // The beats at 1.7 and 2.4 s were in a block that the watch has overwritten.
+        let blocks = [
+            block(1, Stream::BEATS, &[(200, 0, 4), (1_000, 800, 4)]),
+            block(3, Stream::BEATS, &[(3_100, 700, 4)]),
+        ];
+        let source = Source { kind: Kind::HeartBeat, before: &[], blocks: &blocks, timeline: &timeline };
+        let ends: Vec<bool> = lines(source).iter().map(|line| line.contains("00ff ")).collect();
+        assert_eq!(ends, [false, true, false]);
+    }
+
+    #[test]
+    fn beats_that_no_frame_holds_are_counted() {
+        let timeline = timeline();
+        let noise: Vec<(u64, i32, u8)> =
+            (0..20).map(|beat| (beat * 40, if beat == 0 { 0 } else { 40 }, 0)).collect();
+        let blocks = [block(1, Stream::BEATS, &noise)];
+        let source = Source { kind: Kind::HeartBeat, before: &[], blocks: &blocks, timeline: &timeline };
+        let rows = source.rows().unwrap();
+        assert_eq!((rows.readings.len(), rows.samples, rows.folded), (1, 20, 5));
     }
 
     #[test]
