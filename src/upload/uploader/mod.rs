@@ -280,3 +280,23 @@ async fn sleep_or_forever(wait: Option<Duration>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outbox_that_is_full_or_locked_is_waited_for_and_one_that_is_broken_is_not() {
+        let dir = || "outbox".into();
+        let source = || rusqlite::Error::InvalidQuery;
+        for error in [
+            OutboxError::DiskFull { dir: dir(), source: source() },
+            OutboxError::Busy { dir: dir(), source: source() },
+        ] {
+            let Stop::Hold(hold) = uncut(Kind::HeartRate)(error.into()) else { panic!("it ends the loop") };
+            assert!(matches!(hold.reason, HoldReason::Outbox { detail } if detail.contains("outbox")));
+            assert_eq!(hold.wait, OUTBOX_RETRY);
+        }
+        assert!(matches!(Stop::from(OutboxError::Closed), Stop::Failed(_)));
+    }
+}
