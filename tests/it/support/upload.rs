@@ -260,7 +260,7 @@ impl Loop {
         self.until(|status| status.state == UploadState::Idle).await
     }
 
-    /// Tells the loop that something came, and waits until it has looked at everything.
+    /// Tells an idle loop that something came, and waits until it has looked at everything.
     pub async fn idle_again(&mut self) {
         self.status.mark_unchanged();
         self.wake();

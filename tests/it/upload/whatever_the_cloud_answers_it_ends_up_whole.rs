@@ -94,6 +94,8 @@ impl Trial {
     async fn begin(cloud: MemoryCloud, seal_at: usize, max_samples: u64) -> Self {
         let config = UploaderConfig { max_samples, ..config() };
         let depot = Depot::new().await;
+        let mut uploading = Loop::start_with(config.clone(), cloud.clone(), &depot.outbox);
+        uploading.idle().await;
         Self {
             recorder: Recorder::sealing_at(seal_at),
             boot: 1,
@@ -101,7 +103,7 @@ impl Trial {
             now_ms: 0,
             anchored: false,
             recorded: Vec::new(),
-            uploading: Loop::start_with(config.clone(), cloud.clone(), &depot.outbox),
+            uploading,
             depot,
             cloud,
             config,
