@@ -12,3 +12,8 @@ pub mod process;
 pub mod sync;
 #[cfg(feature = "sim")]
 pub mod watch;
+pub mod memory_cloud;
+pub mod outbox;
+pub mod private_cloud;
+pub mod served_cloud;
+pub mod upload;
