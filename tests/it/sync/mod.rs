@@ -2,3 +2,4 @@
 #![cfg(feature = "sim")]
 
 mod a_session_collects_everything_once;
+mod nothing_is_lost_and_nothing_comes_twice;
