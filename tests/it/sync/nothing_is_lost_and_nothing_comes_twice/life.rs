@@ -26,7 +26,7 @@ use crate::support::sync::{address, stored};
 use crate::support::watch::START;
 
 /// Longer than any call to the radio or supervision timeout takes.
-const QUIET: Duration = Duration::from_secs(60);
+const QUIET: Duration = Duration::from_mins(1);
 
 pub struct Life {
     rng: Rng,

@@ -11,8 +11,8 @@ use std::ops::AddAssign;
 use self::life::Life;
 
 /// Lives that each of the tests lives.
-const LIVES: u64 = 50;
-const LIVES_IN_THE_SLOW_TIER: u64 = 500;
+const LIVES: u64 = 25;
+const LIVES_IN_THE_SLOW_TIER: u64 = 250;
 
 /// What happened over many lives.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,8 +62,8 @@ fn live(seed: u64) -> Tally {
     })
 }
 
-/// Lives the lives of one quarter.
-fn live_quarter(quarter: u64) {
+/// Lives an eighth of the lives.
+fn live_eighth(eighth: u64) {
     if let Ok(seed) = std::env::var("NOWBRIDGE_SEED") {
         live(seed.parse().expect("NOWBRIDGE_SEED is a number"));
         return;
@@ -71,7 +71,7 @@ fn live_quarter(quarter: u64) {
     let slow = std::env::var_os("NOWBRIDGE_SLOW").is_some();
     let lives = if slow { LIVES_IN_THE_SLOW_TIER } else { LIVES };
     let mut tally = Tally::default();
-    for seed in quarter * lives..(quarter + 1) * lives {
+    for seed in eighth * lives..(eighth + 1) * lives {
         tally += live(seed);
     }
     eprintln!("{tally:?}");
@@ -83,21 +83,41 @@ fn live_quarter(quarter: u64) {
 }
 
 #[test]
-fn in_a_first_quarter_of_lives() {
-    live_quarter(0);
+fn in_the_first_eighth_of_lives() {
+    live_eighth(0);
 }
 
 #[test]
-fn in_a_second_quarter_of_lives() {
-    live_quarter(1);
+fn in_the_second_eighth_of_lives() {
+    live_eighth(1);
 }
 
 #[test]
-fn in_a_third_quarter_of_lives() {
-    live_quarter(2);
+fn in_the_third_eighth_of_lives() {
+    live_eighth(2);
 }
 
 #[test]
-fn in_a_last_quarter_of_lives() {
-    live_quarter(3);
+fn in_the_fourth_eighth_of_lives() {
+    live_eighth(3);
+}
+
+#[test]
+fn in_the_fifth_eighth_of_lives() {
+    live_eighth(4);
+}
+
+#[test]
+fn in_the_sixth_eighth_of_lives() {
+    live_eighth(5);
+}
+
+#[test]
+fn in_the_seventh_eighth_of_lives() {
+    live_eighth(6);
+}
+
+#[test]
+fn in_the_eighth_eighth_of_lives() {
+    live_eighth(7);
 }
