@@ -8,4 +8,6 @@ pub mod private_cloud;
 #[cfg(feature = "sim")]
 pub mod sync;
 #[cfg(feature = "sim")]
+pub mod tamper;
+#[cfg(feature = "sim")]
 pub mod watch;

@@ -16,7 +16,12 @@ async fn a_week_over_a_fast_link() {
     };
     let watch = worn_watch(Duration::from_hours(7 * 24), ROOMY, options);
     let measured = measure_first_session(LinkModel::fast_2m_15ms(), watch).await;
-    eprintln!("{measured:?} share {} rate {}", measured.share(), measured.bytes_per_second());
+    eprintln!(
+        "{:.0} B/s, {:.1} % of the link, {:?}",
+        measured.bytes_per_second(),
+        measured.share() * 100.0,
+        measured.took
+    );
     assert!(measured.took <= Duration::from_secs(9), "{measured:?}");
     assert!(measured.share() >= 0.95, "{measured:?}");
 }
