@@ -11,6 +11,8 @@ pub mod process;
 #[cfg(feature = "sim")]
 pub mod sync;
 #[cfg(feature = "sim")]
+pub mod tamper;
+#[cfg(feature = "sim")]
 pub mod watch;
 pub mod memory_cloud;
 pub mod outbox;
