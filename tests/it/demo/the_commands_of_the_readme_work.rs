@@ -18,21 +18,14 @@ async fn address(cloud: &Running) -> String {
 async fn cloud_watch_and_daemon_work_together() {
     let mut home = Home::new("");
     let password = home.secret("pw.txt", "A-good-passw0rd");
-    let (data, air) = (home.path("cloud"), home.path("air.sock"));
+    let air = home.path("air.sock");
     let text = |path: &std::path::Path| path.display().to_string();
+    let (data, secret) = (text(&home.path("cloud")), text(&password));
 
-    let cloud = home.start(&[
-        "cloud",
-        "--listen",
-        "127.0.0.1:0",
-        "--data",
-        &text(&data),
-        "--add-user",
-        "you@example.org",
-        "--password-file",
-        &text(&password),
-        "--consent",
-    ]);
+    let serve = ["cloud", "--listen", "127.0.0.1:0", "--data", &data];
+    let account = ["--add-user", "you@example.org", "--password-file", &secret, "--consent"];
+    let serve: Vec<&str> = serve.into_iter().chain(account).collect();
+    let cloud = home.start(&serve);
     let url = address(&cloud).await;
     let watch = home.start(&["sim-watch", "--air", &text(&air), "--hours", "1"]);
     let advice = "[[watch]]\naddress = \"C0:FF:EE:00:00:01\"";
@@ -62,18 +55,7 @@ async fn cloud_watch_and_daemon_work_together() {
     // Started again, the cloud knows its user and goes on.
     cloud.stop().await;
     home.set("NOWBRIDGE_LOG", "info");
-    let again = home.start(&[
-        "cloud",
-        "--listen",
-        "127.0.0.1:0",
-        "--data",
-        &text(&data),
-        "--add-user",
-        "you@example.org",
-        "--password-file",
-        &text(&password),
-        "--consent",
-    ]);
+    let again = home.start(&serve);
     address(&again).await;
     assert!(again.stdout().contains("known already"), "{}", again.stdout());
     for child in [daemon, watch, again] {
