@@ -9,8 +9,10 @@ use uuid::Uuid;
 
 /// What is done to what a watch says.
 pub trait Tamper: Send + 'static {
-    /// The host has asked for something.
-    fn heard(&mut self, _request: &Request) {}
+    /// The host asks for something; with `false` the watch does not get to hear of it.
+    fn heard(&mut self, _request: &Request) -> bool {
+        true
+    }
 
     /// The watch notifies; `None` is lost.
     fn said(&mut self, _characteristic: Uuid, value: Bytes) -> Option<Bytes> {
@@ -73,8 +75,8 @@ impl<T: Tamper> Peripheral for Tampered<T> {
     }
 
     fn write(&mut self, characteristic: Uuid, value: &[u8]) -> Result<(), AttError> {
-        if characteristic == CONTROL {
-            self.tamper.heard(&Request::decode(value).unwrap());
+        if characteristic == CONTROL && !self.tamper.heard(&Request::decode(value).unwrap()) {
+            return Ok(());
         }
         self.watch.write(characteristic, value)
     }

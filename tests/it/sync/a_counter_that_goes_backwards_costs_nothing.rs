@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use nowbridge::measurement::Quality;
-use nowbridge::sim::watch::Misbehaviour;
+use nowbridge::sim::watch::{Misbehaviour, SimWatch};
 use nowbridge::sync::Outcome;
-use nowbridge::wire::bridge::{Boot, CONTROL, DATA, LogStore, Request, Response, Sample, Seq, Stream, seal};
+use nowbridge::wire::bridge::{Boot, CONTROL, DATA, Request, Response, Sample, Seq, Stream, seal};
 use uuid::Uuid;
 
 use crate::support::sync::{Scene, day_watch};
@@ -34,7 +34,7 @@ async fn a_number_that_is_used_again_begins_an_era() {
     let cursor = scene.complete_session().await.cursor;
     let before = scene.stored_log();
     scene.watch.with(|watch| watch.misbehave(Misbehaviour::RollBack { blocks: 20 }));
-    tokio::time::advance(Duration::from_secs(60)).await;
+    tokio::time::advance(Duration::from_mins(1)).await;
     scene.record_events(50);
 
     let report = scene.session().await;
@@ -54,7 +54,7 @@ async fn a_watch_that_is_wiped_in_the_middle_of_a_session_begins_a_log() {
         let before = scene.offered();
         let wipe = async {
             tokio::time::sleep(Duration::from_millis(after_ms)).await;
-            scene.watch.with(|watch| watch.factory_reset());
+            scene.watch.with(SimWatch::factory_reset);
             scene.record_events(2_000);
         };
         let (report, ()) = tokio::join!(scene.session(), wipe);
@@ -75,15 +75,13 @@ async fn a_watch_that_is_wiped_in_the_middle_of_a_session_begins_a_log() {
 
 /// Answers every pull with one block, far above its head.
 struct Boasts {
-    pull: u8,
     due: bool,
 }
 
 impl Tamper for Boasts {
-    fn heard(&mut self, request: &Request) {
-        if let Request::Pull { id, .. } = request {
-            (self.pull, self.due) = (*id, true);
-        }
+    fn heard(&mut self, request: &Request) -> bool {
+        self.due |= matches!(request, Request::Pull { .. });
+        true
     }
 
     fn said(&mut self, characteristic: Uuid, value: Bytes) -> Option<Bytes> {
@@ -102,7 +100,7 @@ impl Tamper for Boasts {
 #[tokio::test(start_paused = true)]
 async fn a_number_above_the_watchs_own_head_is_not_believed() {
     let scene = Scene::new(day_watch()).await;
-    scene.tamper(Boasts { pull: 0, due: false });
+    scene.tamper(Boasts { due: false });
     let report = scene.session().await;
     assert!(matches!(report.outcome, Outcome::Failed { transient: true, .. }), "{report:?}");
     assert!(report.rejected > 0);

@@ -4,9 +4,11 @@ use nowbridge::clock::Clock;
 use nowbridge::measurement::{AnchorPoint, Timeline};
 use nowbridge::outbox::AnchorSource;
 use nowbridge::sim::watch::WatchOptions;
-use nowbridge::wire::bridge::LogStore;
+use nowbridge::sync::Outcome;
+use nowbridge::wire::bridge::{LogStore, Request, Seq};
 
 use crate::support::sync::{ROOMY, Scene, worn_watch};
+use crate::support::tamper::Tamper;
 use crate::support::watch::{START, offered};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -39,6 +41,28 @@ async fn a_second_session_finds_nothing() {
     let second = scene.complete_session().await;
     assert_eq!((second.fetched, second.new, second.duplicate, second.cursor), (0, 0, 0, first.cursor));
     assert_eq!(scene.stored_log().blocks, before.blocks);
+}
+
+/// Keeps from the watch what is safe.
+struct Conceals;
+
+impl Tamper for Conceals {
+    fn heard(&mut self, request: &Request) -> bool {
+        !matches!(request, Request::Commit { .. })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_was_not_told_is_told_by_the_next_session() {
+    let scene = Scene::new(worn_watch(Duration::from_mins(10), ROOMY, drifting())).await;
+    scene.tamper(Conceals);
+    let report = scene.session().await;
+    assert!(matches!(report.outcome, Outcome::Failed { transient: true, .. }), "{report:?}");
+    assert_eq!(scene.watch.with(|watch| watch.info().acked), Seq(0));
+
+    scene.leave_alone();
+    let second = scene.complete_session().await;
+    assert_eq!((second.fetched, scene.watch.with(|watch| watch.info().acked)), (0, report.cursor));
 }
 
 #[tokio::test(start_paused = true)]

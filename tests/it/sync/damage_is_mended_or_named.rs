@@ -24,16 +24,16 @@ impl Tamper for Mangles {
     }
 }
 
-/// Flips a bit in one of five notifications.
+/// Flips a bit near the front of every other notification: often in the block that was asked for.
 struct Flips(Rng);
 
 impl Tamper for Flips {
     fn said(&mut self, characteristic: Uuid, value: Bytes) -> Option<Bytes> {
-        if characteristic != DATA || self.0.u8(..5) > 0 {
+        if characteristic != DATA || self.0.bool() {
             return Some(value);
         }
         let mut value = value.to_vec();
-        let at = self.0.usize(..value.len());
+        let at = self.0.usize(..value.len().min(30));
         value[at] ^= 1 << self.0.u8(..8);
         Some(value.into())
     }

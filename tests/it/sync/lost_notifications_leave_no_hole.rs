@@ -27,10 +27,11 @@ struct Loses {
 }
 
 impl Tamper for Loses {
-    fn heard(&mut self, request: &Request) {
+    fn heard(&mut self, request: &Request) -> bool {
         if matches!(request, Request::Pull { credit, .. } if *credit > 1) {
             self.position = Some(self.position.map_or(0, |_| u32::MAX / 2));
         }
+        true
     }
 
     fn said(&mut self, characteristic: Uuid, value: Bytes) -> Option<Bytes> {

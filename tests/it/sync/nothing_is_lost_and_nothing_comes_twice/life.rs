@@ -54,7 +54,7 @@ enum Trouble {
 }
 
 impl Life {
-    pub async fn begin(seed: u64) -> Self {
+    pub fn begin(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let ring_pages = *rng.choice(&[2, 2, 3, 5, 64]).unwrap();
         let options = WatchOptions {

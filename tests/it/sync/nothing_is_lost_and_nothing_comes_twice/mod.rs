@@ -56,7 +56,7 @@ fn live(seed: u64) -> Tally {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     runtime.block_on(async {
-        let mut life = Life::begin(seed).await;
+        let mut life = Life::begin(seed);
         life.unfold().await;
         life.settle().await
     })
