@@ -1,6 +1,6 @@
 //! The command line: what people type, and what they read.
 //!
-//! Every command ends with one of the [exit codes](exit). Commands that ask the daemon go through the control socket; none opens
+//! Every command ends with one of the exit codes in `exit`. Commands that ask the daemon go through the control socket; none opens
 //! the outbox behind its back.
 
 mod exit;
