@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{exit, logging, run};
 use crate::clock::Clock;
-use crate::config::{Config, Env, SecretSource};
+use crate::config::{LogConfig, LogFormat, SecretSource};
 use crate::sim::cloud::{PrivateCloud, PrivateCloudError};
 
 /// Where it listens, where it keeps its data, and who may use it.
@@ -46,7 +46,8 @@ pub struct Args {
 
 /// Serves until SIGTERM or SIGINT.
 pub fn cloud(args: &Args) -> anyhow::Result<u8> {
-    logging::start(&Config::load(None, &Env::default().with("NOWBRIDGE_LOG", log_filter()))?.log);
+    // The private cloud has no configuration file: what it needs stands on its command line.
+    logging::start(&LogConfig { filter: log_filter(), format: LogFormat::Text });
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(async {
         let mut cloud = PrivateCloud::open(&args.data, Clock::System)?;
         if let Some(file) = &args.x_auth_token_file {

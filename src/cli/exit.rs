@@ -1,5 +1,6 @@
 //! Exit codes, after sysexits.h, so that a service manager and a script can tell what a person has to do.
 
+use super::login::Missing;
 use crate::cloud::CloudError;
 use crate::config::ConfigError;
 use crate::control::ControlError;
@@ -33,6 +34,11 @@ pub const HELP: &str = "Exit codes: 0 done, 1 done but something differs, 64 wro
 69 not reachable, 70 internal fault, 73 cannot write, 75 in use, try later, 77 log in or lack of rights, \
 78 wrong configuration.";
 
+/// Whether whoever read our output has left.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
 /// The code of an error.
 pub fn of(error: &anyhow::Error) -> u8 {
     error.chain().find_map(of_cause).unwrap_or(SOFTWARE)
@@ -55,6 +61,12 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return Some(match error {
             ControlError::NotAllowed { .. } => NOT_ALLOWED,
             _ => UNAVAILABLE,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<Missing>() {
+        return Some(match error {
+            Missing::Cloud => CONFIG,
+            Missing::Email | Missing::Password => USAGE,
         });
     }
     cause.downcast_ref::<std::io::Error>().map(|_| CANNOT_CREATE)

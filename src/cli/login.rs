@@ -3,7 +3,7 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use secrecy::SecretString;
 
 use super::{exit, small_runtime};
@@ -25,12 +25,26 @@ pub struct Args {
     password_file: Option<PathBuf>,
 }
 
+/// What a login cannot do without.
+#[derive(Debug, thiserror::Error)]
+pub enum Missing {
+    /// Where to log in.
+    #[error("there is no cloud to log in to; set cloud.base_url in the configuration")]
+    Cloud,
+    /// As whom, and nobody to ask.
+    #[error("no e-mail address: give --email, or set cloud.email in the configuration")]
+    Email,
+    /// The password, and nobody to ask.
+    #[error("no password: give --password-file, or run this in a terminal to be asked")]
+    Password,
+}
+
 /// Logs in and stores the tokens.
 pub fn login(config: &Config, args: &Args) -> anyhow::Result<u8> {
     small_runtime()?.block_on(async {
         config.paths.create()?;
         let Some(client) = Cloud::client(config, Clock::System)? else {
-            bail!("there is no cloud to log in to; set cloud.base_url in the configuration");
+            return Err(Missing::Cloud.into());
         };
         let email = match args.email.clone().or_else(|| config.cloud.email.clone()) {
             Some(email) => email,
@@ -49,7 +63,7 @@ pub fn login(config: &Config, args: &Args) -> anyhow::Result<u8> {
 
 fn ask(question: &str) -> anyhow::Result<String> {
     if !std::io::stdin().is_terminal() {
-        bail!("no e-mail address: give --email, or set cloud.email in the configuration");
+        return Err(Missing::Email.into());
     }
     print!("{question}");
     std::io::stdout().flush()?;
@@ -60,7 +74,7 @@ fn ask(question: &str) -> anyhow::Result<String> {
 
 fn ask_password(email: &str) -> anyhow::Result<SecretString> {
     if !std::io::stdin().is_terminal() {
-        bail!("no password: give --password-file, or run this in a terminal to be asked");
+        return Err(Missing::Password.into());
     }
     Ok(rpassword::prompt_password(format!("Password of {email}: "))?.into())
 }

@@ -18,12 +18,13 @@ mod demo;
 #[cfg(feature = "sim")]
 mod sim_watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{Config, ConfigError, Env};
+use crate::config::{Config, ConfigError, Env, SYSTEM_CONTROL_SOCKET};
+use crate::control::{Client, ControlError};
 
 /// A headless phone-bridge: watch over Bluetooth LE, durable outbox, NOWATCH API.
 #[derive(Debug, Parser)]
@@ -77,6 +78,8 @@ pub fn main() -> ExitCode {
     };
     match dispatch(&cli) {
         Ok(code) => code.into(),
+        // `nowbridge status --watch | head` has what it wanted.
+        Err(error) if exit::is_broken_pipe(&error) => exit::OK.into(),
         Err(error) => {
             eprintln!("nowbridge: {}", chain(&error));
             exit::of(&error).into()
@@ -111,6 +114,18 @@ fn chain(error: &anyhow::Error) -> String {
         }
     }
     text
+}
+
+/// The daemon that this user means: their own, or else the system's if they have configured none.
+async fn daemon(config: &Config) -> Result<Client, ControlError> {
+    let own = Client::connect(&config.paths.control_socket).await;
+    if config.file.is_some() || !matches!(own, Err(ControlError::NotRunning { .. })) {
+        return own;
+    }
+    match Client::connect(Path::new(SYSTEM_CONTROL_SOCKET)).await {
+        Err(ControlError::NotRunning { .. }) => own,
+        system => system,
+    }
 }
 
 /// A runtime for a command that only asks something.

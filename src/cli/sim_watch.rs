@@ -73,6 +73,7 @@ pub fn sim_watch(args: &Args) -> anyhow::Result<u8> {
         let address = PeerAddress(args.address.to_uppercase());
         air.place(address.clone(), watch.clone());
         let listener = control::bind(&args.air, 0o600)
+            .await
             .with_context(|| format!("the air cannot be served at {}", args.air.display()))?;
         introduce(args, &recording, &address, &watch);
 

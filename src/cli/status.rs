@@ -6,11 +6,11 @@ use std::pin::pin;
 
 use futures_util::StreamExt;
 
-use super::{exit, format, small_runtime};
+use super::{daemon, exit, format, small_runtime};
 use crate::clock::Clock;
 use crate::cloud::AuthState;
 use crate::config::Config;
-use crate::control::{Client, CloudStatus, Status};
+use crate::control::{CloudStatus, Status};
 use crate::measurement::UtcMicros;
 use crate::outbox::Summary;
 use crate::sync::{WaitReason, WatchState, WatchStatus};
@@ -32,7 +32,7 @@ pub struct Args {
 /// Asks the daemon and prints.
 pub fn status(config: &Config, args: &Args) -> anyhow::Result<u8> {
     small_runtime()?.block_on(async {
-        let client = Client::connect(&config.paths.control_socket).await?;
+        let client = daemon(config).await?;
         if !args.watch {
             show(&client.status().await?, args.json)?;
             return Ok(exit::OK);
@@ -65,6 +65,10 @@ fn text(status: &Status, now: UtcMicros) -> String {
         format::relative(daemon.started, now),
         format!("{:?}", daemon.stage).to_lowercase()
     );
+    for failing in &daemon.failing {
+        let again = format::relative(failing.until, now);
+        let _ = write!(out, "\n{} failed: {}; started again {again}", failing.name, failing.reason);
+    }
     for watch in &status.watches {
         let _ = write!(out, "\n{}", watch_text(watch, now));
     }

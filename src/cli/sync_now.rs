@@ -1,13 +1,12 @@
 //! `nowbridge sync`: a session with every watch, now.
 
-use super::{exit, small_runtime};
+use super::{daemon, exit, small_runtime};
 use crate::config::Config;
-use crate::control::Client;
 
 /// Asks the daemon; does not wait for the sessions.
 pub fn sync_now(config: &Config) -> anyhow::Result<u8> {
     let watches = small_runtime()?.block_on(async {
-        let client = Client::connect(&config.paths.control_socket).await?;
+        let client = daemon(config).await?;
         client.sync_now().await
     })?;
     match watches {

@@ -49,7 +49,7 @@ impl Paths {
 
     /// The outbox database.
     pub fn outbox(&self) -> PathBuf {
-        self.state_dir.join("outbox.sqlite")
+        self.state_dir.join("outbox.db")
     }
 
     /// What the cloud gave us to stay logged in.

@@ -6,10 +6,11 @@
 //! POST /v1/sync     a session with every watch now
 //! ```
 //!
-//! It answers in every stage of the daemon, and never tells a measured value or a secret. `curl --unix-socket` will do, and the
+//! It answers in every stage of the daemon, each request on a connection of its own, and never tells a measured value or a secret. `curl --unix-socket` will do, and the
 //! command line uses [`Client`].
 
 mod client;
+mod listener;
 mod server;
 mod stage;
 mod status;
@@ -17,4 +18,4 @@ mod status;
 pub use client::{Client, ControlError};
 pub use server::{bind, serve};
 pub use stage::{CloudView, Parts, Stage};
-pub use status::{CloudStatus, DaemonStatus, StageName, Status};
+pub use status::{CloudStatus, DaemonStatus, FailingLoop, StageName, Status};

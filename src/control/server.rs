@@ -1,21 +1,23 @@
 //! The daemon's end of the socket.
 
-use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::json;
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::listener::Limited;
 use super::stage::{Changes, Stage};
 use crate::measurement::UtcMicros;
 
@@ -31,16 +33,40 @@ struct Control {
 
 /// Binds the socket with the given permissions. A socket file that nobody answers on any more is replaced.
 ///
-/// The caller holds the lock of the state directory or is about to take it: two daemons never serve the same outbox.
-pub fn bind(path: &Path, mode: u32) -> io::Result<UnixListener> {
-    match std::os::unix::net::UnixStream::connect(path) {
-        Ok(_) => return Err(io::Error::new(io::ErrorKind::AddrInUse, "another daemon answers there")),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
-        Err(_) => {}
+/// The caller holds the lock of the state directory: two daemons never serve the same outbox.
+pub async fn bind(path: &Path, mode: u32) -> io::Result<UnixListener> {
+    match UnixStream::connect(path).await {
+        Ok(other) => return Err(taken(&other)),
+        // Nobody is there, or nobody any more.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {}
+        // Somebody is, but does not even accept connections.
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            return Err(io::Error::new(
+                ErrorKind::AddrInUse,
+                "another daemon listens there and does not answer",
+            ));
+        }
+        Err(error) => return Err(error),
     }
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    if std::fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket()) {
+        return Err(io::Error::new(ErrorKind::AlreadyExists, "something that is no socket is in its place"));
+    }
+    // Under another name until the permissions are right, and then at once in its place.
+    let unready = path.with_extension("new");
+    match std::fs::remove_file(&unready) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&unready)?;
+    std::fs::set_permissions(&unready, std::fs::Permissions::from_mode(mode))?;
+    std::fs::rename(&unready, path)?;
     Ok(listener)
+}
+
+fn taken(other: &UnixStream) -> io::Error {
+    let pid = other.peer_cred().ok().and_then(|peer| peer.pid());
+    let who = pid.map_or_else(|| "another daemon".to_owned(), |pid| format!("process {pid}"));
+    io::Error::new(ErrorKind::AddrInUse, format!("{who} answers there; stop that one first"))
 }
 
 /// Serves until cancelled; open event streams end with it.
@@ -55,8 +81,15 @@ pub async fn serve(
         .route("/v1/status", get(status))
         .route("/v1/events", get(events))
         .route("/v1/sync", post(sync_now))
+        .layer(map_response(last_of_its_connection))
         .with_state(control);
-    axum::serve(listener, router).with_graceful_shutdown(ending.cancelled_owned()).await
+    axum::serve(Limited::new(listener), router).with_graceful_shutdown(ending.cancelled_owned()).await
+}
+
+/// A connection that is kept for a next request, which may never come, would take somebody's place.
+async fn last_of_its_connection(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 impl Control {
@@ -74,7 +107,7 @@ impl Control {
     async fn changed(&mut self, mut changes: Changes) -> bool {
         tokio::select! {
             () = self.ending.cancelled() => false,
-            changed = self.stage.changed() => changed.is_ok(),
+            next = self.stage.changed() => next.is_ok(),
             () = changes.next() => true,
         }
     }

@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use futures_util::future::select_all;
 use tokio::sync::{Notify, watch};
 
-use super::status::{CloudStatus, DaemonStatus, StageName, Status};
+use super::status::{CloudStatus, DaemonStatus, FailingLoop, StageName, Status};
 use crate::cloud::AuthState;
 use crate::measurement::UtcMicros;
 use crate::outbox::{Outbox, OutboxError, Sink};
@@ -34,6 +34,8 @@ pub struct Parts {
     pub cloud: Option<CloudView>,
     /// One a watch: asks for a session now.
     pub sync_now: Vec<Arc<Notify>>,
+    /// Loops that wait to be started again.
+    pub failing: watch::Receiver<Vec<FailingLoop>>,
 }
 
 /// The cloud as the control socket sees it.
@@ -61,6 +63,7 @@ impl Stage {
             pid: std::process::id(),
             started,
             stage: name,
+            failing: parts.map(|parts| parts.failing.borrow().clone()).unwrap_or_default(),
         };
         let Some(parts) = parts else {
             return Ok(Status { daemon, watches: Vec::new(), cloud: None, outbox: None });
@@ -83,6 +86,7 @@ pub(super) struct Changes {
     watches: Vec<watch::Receiver<WatchStatus>>,
     upload: Option<watch::Receiver<UploadStatus>>,
     auth: Option<watch::Receiver<AuthState>>,
+    failing: Option<watch::Receiver<Vec<FailingLoop>>>,
 }
 
 impl Stage {
@@ -94,6 +98,7 @@ impl Stage {
             watches: parts.watches.iter().map(from_now_on).collect(),
             upload: cloud.map(|cloud| from_now_on(&cloud.upload)),
             auth: cloud.map(|cloud| from_now_on(&cloud.auth)),
+            failing: Some(from_now_on(&parts.failing)),
         }
     }
 }
@@ -104,9 +109,10 @@ impl Changes {
         let watches = self.watches.iter_mut().map(|watch| changed(watch).boxed());
         let upload = self.upload.iter_mut().map(|upload| changed(upload).boxed());
         let auth = self.auth.iter_mut().map(|auth| changed(auth).boxed());
+        let failing = self.failing.iter_mut().map(|failing| changed(failing).boxed());
         // One that is always there, as there must be something to wait for.
         let never = std::iter::once(std::future::pending().boxed());
-        select_all(watches.chain(upload).chain(auth).chain(never)).await;
+        select_all(watches.chain(upload).chain(auth).chain(failing).chain(never)).await;
     }
 }
 
@@ -119,6 +125,6 @@ fn from_now_on<T>(seen: &watch::Receiver<T>) -> watch::Receiver<T> {
 /// A loop that has ended changes nothing any more.
 async fn changed<T>(seen: &mut watch::Receiver<T>) {
     if seen.changed().await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

@@ -32,6 +32,20 @@ pub struct DaemonStatus {
     pub started: UtcMicros,
     /// How far it is.
     pub stage: StageName,
+    /// Loops that do not run at the moment, though they should; what else is told of them is old.
+    #[serde(default)]
+    pub failing: Vec<FailingLoop>,
+}
+
+/// A loop that failed and waits to be started again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailingLoop {
+    /// Which one.
+    pub name: String,
+    /// What happened.
+    pub reason: String,
+    /// When it is started again.
+    pub until: UtcMicros,
 }
 
 /// How far the daemon is.

@@ -20,6 +20,8 @@ use crate::upload::{UploadStatus, Uploader};
 
 /// How long the loops may take to end. What they have not committed by then is still on the watch.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long an exchange of tokens that is under way may take to end. With [`GRACE`] less than the units' `TimeoutStopSec=`.
+const LAST_EXCHANGE: Duration = Duration::from_secs(8);
 
 /// Runs a daemon until cancelled.
 pub async fn run<C: Central>(
@@ -29,16 +31,19 @@ pub async fn run<C: Central>(
 ) -> Result<(), DaemonError> {
     let Wiring { paths, socket_mode, central, watches, cloud, clock } = wiring;
     paths.create()?;
+    // Before the socket: a probe of the socket is no lock, and of two daemons one must find out before it replaces anything.
+    let claim = Outbox::claim(&paths.state_dir).await?;
     let path = paths.control_socket.clone();
     let listener = control::bind(&path, socket_mode)
+        .await
         .map_err(|source| DaemonError::Socket { path: path.clone(), source })?;
     let (stage, stages) = watch::channel(Stage::Starting);
     let silence = CancellationToken::new();
     let control = tokio::spawn(control::serve(listener, stages, clock.now(), silence.clone()));
 
     let worked = async {
-        let outbox = Outbox::open(&paths.state_dir, clock).await?;
-        let supervisor = Supervisor::new(cancel.clone());
+        let outbox = Outbox::open_claimed(claim, clock).await?;
+        let supervisor = Supervisor::new(cancel.clone(), clock);
         let client = cloud.as_ref().map(|cloud| cloud.client.clone());
         let parts = start(&supervisor, &outbox, central.as_ref(), watches, cloud, clock);
         stage.send_replace(Stage::Running(Arc::new(parts)));
@@ -53,7 +58,12 @@ pub async fn run<C: Central>(
             tracing::warn!("A loop does not end; what it has not committed is still on the watch.");
         }
         if let Some(client) = client {
-            client.settle().await;
+            // The new tokens are lost with the process if the cloud answers later; it does not get to hold us.
+            if tokio::time::timeout(LAST_EXCHANGE, client.settle()).await.is_err() {
+                tracing::warn!(
+                    "The cloud does not answer an exchange of tokens; the next start may need a login."
+                );
+            }
         }
         outbox.close().await?;
         Ok(())
@@ -94,7 +104,13 @@ fn start<C: Central>(
     clock: Clock,
 ) -> Parts {
     let arrivals = Arc::new(Notify::new());
-    let mut parts = Parts { outbox: outbox.clone(), watches: Vec::new(), cloud: None, sync_now: Vec::new() };
+    let mut parts = Parts {
+        outbox: outbox.clone(),
+        watches: Vec::new(),
+        cloud: None,
+        sync_now: Vec::new(),
+        failing: supervisor.failing(),
+    };
     for config in watches {
         let Some(central) = central.cloned() else { break };
         let (status, seen) = watch::channel(config.initial_status());

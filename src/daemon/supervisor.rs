@@ -8,10 +8,14 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinError;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::backoff::Backoff;
+use crate::clock::Clock;
+use crate::control::FailingLoop;
+use crate::measurement::UtcMicros;
 
 const RESTART_FLOOR: Duration = Duration::from_secs(1);
 const RESTART_CEILING: Duration = Duration::from_mins(5);
@@ -22,12 +26,26 @@ pub struct Supervisor {
     cancel: CancellationToken,
     question: watch::Sender<u64>,
     answers: Arc<Mutex<BTreeMap<String, u64>>>,
+    failing: watch::Sender<Vec<FailingLoop>>,
+    clock: Clock,
 }
 
 impl Supervisor {
     /// Nothing runs yet; `cancel` ends what will.
-    pub fn new(cancel: CancellationToken) -> Self {
-        Self { tasks: TaskTracker::new(), cancel, question: watch::channel(0).0, answers: Arc::default() }
+    pub fn new(cancel: CancellationToken, clock: Clock) -> Self {
+        Self {
+            tasks: TaskTracker::new(),
+            cancel,
+            question: watch::channel(0).0,
+            answers: Arc::default(),
+            failing: watch::Sender::default(),
+            clock,
+        }
+    }
+
+    /// The loops that wait to be started again.
+    pub fn failing(&self) -> watch::Receiver<Vec<FailingLoop>> {
+        self.failing.subscribe()
     }
 
     /// Runs the loop that `make` makes, and makes it again whenever it fails or panics, until cancelled.
@@ -39,22 +57,30 @@ impl Supervisor {
     {
         lock(&self.answers).insert(name.clone(), 0);
         let (cancel, question) = (self.cancel.clone(), self.question.subscribe());
-        let answers = Arc::clone(&self.answers);
+        let (answers, failing, clock) = (Arc::clone(&self.answers), self.failing.clone(), self.clock);
         let mut backoff = Backoff::new(RESTART_FLOOR, RESTART_CEILING, fastrand::Rng::new());
         self.tasks.spawn(async move {
             while !cancel.is_cancelled() {
                 // A task of its own, so that a panic ends the loop and not its supervisor; it is awaited right here.
                 let watched =
                     answering(name.clone(), make(cancel.clone()), question.clone(), Arc::clone(&answers));
+                let started = Instant::now();
                 let ended = tokio::spawn(watched).await;
                 let Some(reason) = failure(ended) else { break };
+                if started.elapsed() >= RESTART_CEILING {
+                    backoff.succeeded();
+                }
                 let wait = backoff.failed(Duration::ZERO);
                 tracing::error!(name, %reason, ?wait, "A loop failed and will be started again.");
+                // No wait is longer than the ceiling.
+                let until = UtcMicros(clock.now().0 + wait.as_micros() as i64);
+                failing.send_modify(|all| all.push(FailingLoop { name: name.clone(), reason, until }));
                 lock(&answers).insert(name.clone(), u64::MAX);
                 tokio::select! {
                     () = cancel.cancelled() => {}
                     () = tokio::time::sleep(wait) => {}
                 }
+                failing.send_modify(|all| all.retain(|failing| failing.name != name));
             }
             lock(&answers).remove(&name);
         });
@@ -121,7 +147,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_loop_that_fails_or_panics_is_started_again() {
         let (cancel, starts) = (CancellationToken::new(), Arc::new(AtomicU32::new(0)));
-        let supervisor = Supervisor::new(cancel.clone());
+        let supervisor = Supervisor::new(cancel.clone(), Clock::System);
         let counted = Arc::clone(&starts);
         supervisor.start("test".to_owned(), move |cancel| {
             let start = counted.fetch_add(1, Ordering::SeqCst);
@@ -136,8 +162,13 @@ mod tests {
                 }
             }
         });
+        let mut failing = supervisor.failing();
+        for reason in ["broken", "worse"] {
+            let told = |all: &Vec<FailingLoop>| all.iter().any(|failing| failing.reason.contains(reason));
+            failing.wait_for(told).await.unwrap();
+        }
+        failing.wait_for(Vec::is_empty).await.unwrap();
         while starts.load(Ordering::SeqCst) < 3 {
-            tokio::time::advance(RESTART_CEILING).await;
             tokio::task::yield_now().await;
         }
         cancel.cancel();
@@ -147,7 +178,7 @@ mod tests {
     #[tokio::test]
     async fn a_live_loop_answers_and_the_next_question_finds_nobody_silent() {
         let cancel = CancellationToken::new();
-        let supervisor = Supervisor::new(cancel.clone());
+        let supervisor = Supervisor::new(cancel.clone(), Clock::System);
         supervisor.start("live".to_owned(), |cancel| async move {
             cancel.cancelled().await;
             Ok::<(), String>(())

@@ -101,6 +101,16 @@ impl Outbox {
         self.list(sql!("dead_list"), limit, dead).await
     }
 
+    /// Whether a block was given up on its way to a sink.
+    pub async fn is_dead(&self, sink: &Sink, log: LogKey, kind: Kind, seq: Seq) -> Result<bool, OutboxError> {
+        let sink = sink.clone();
+        self.read(move |tx| {
+            let mut find = tx.prepare_cached(sql!("dead_has"))?;
+            Ok(find.query_row((sink, log, kind, seq), |row| row.get(0))?)
+        })
+        .await
+    }
+
     async fn list<T: Send + 'static>(
         &self,
         query: &'static str,

@@ -5,7 +5,7 @@
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::OutboxError;
 
@@ -13,8 +13,9 @@ const FILE_NAME: &str = "outbox.lock";
 
 /// The right to use an outbox directory, until dropped.
 #[derive(Debug)]
-pub(super) struct DirLock {
+pub struct DirLock {
     _file: File,
+    dir: PathBuf,
 }
 
 impl DirLock {
@@ -32,7 +33,12 @@ impl DirLock {
         }
         // A courtesy to whoever comes second, and no reason to stay away from a disk that is full.
         let _ = write_pid(&mut file);
-        Ok(Self { _file: file })
+        Ok(Self { _file: file, dir: dir.to_owned() })
+    }
+
+    /// The directory.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 }
 

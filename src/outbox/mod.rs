@@ -47,6 +47,7 @@ pub use blocks::StoredBlock;
 pub use error::OutboxError;
 pub use keys::{AnchorKey, BatchKey, LogKey, SessionKey, Sink};
 pub use ledger::{DeadRow, GapRow, ReceiptRow};
+pub use lock::DirLock;
 pub use logs::Log;
 pub use sessions::{SessionReport, SessionRow};
 pub use settle::{DeadLetter, Receipt};
@@ -54,7 +55,6 @@ pub use summary::{StreamSummary, Summary};
 
 use crate::clock::Clock;
 use database::Database;
-use lock::DirLock;
 use readers::Readers;
 use writer::Writer;
 
@@ -75,9 +75,19 @@ struct House {
 impl Outbox {
     /// Opens the outbox in `dir`, making both if need be, for this process alone.
     pub async fn open(dir: &Path, clock: Clock) -> Result<Self, OutboxError> {
-        let (dir, now) = (dir.to_owned(), clock.now());
+        Self::open_claimed(Self::claim(dir).await?, clock).await
+    }
+
+    /// Takes the directory for this process alone, making it if need be, and opens nothing yet: that may take a while.
+    pub async fn claim(dir: &Path) -> Result<DirLock, OutboxError> {
+        let dir = dir.to_owned();
+        off_the_runtime(move || DirLock::take(&dir)).await
+    }
+
+    /// Opens the outbox in a directory that was claimed.
+    pub async fn open_claimed(lock: DirLock, clock: Clock) -> Result<Self, OutboxError> {
+        let (dir, now) = (lock.dir().to_owned(), clock.now());
         off_the_runtime(move || {
-            let lock = DirLock::take(&dir)?;
             let Database { connection, queue_id } = database::open(&dir, now)?;
             let writer = Writer::start(connection, lock, &dir)?;
             let house = House { writer, readers: Readers::new(&dir), clock, queue_id, dir };

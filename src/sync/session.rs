@@ -62,6 +62,7 @@ pub async fn collect<L: Link>(
             report: &mut report,
             progress,
             anchor: None,
+            told: Seq(0),
             newest: None,
         };
         session.run(info).await
@@ -89,6 +90,8 @@ struct Session<'a, L> {
     report: &'a mut SessionReport,
     progress: &'a watch::Sender<Progress>,
     anchor: Option<Anchor>,
+    /// What the watch was told in this session.
+    told: Seq,
     /// The block of the present boot that begins last.
     newest: Option<RawBlock>,
 }
@@ -107,17 +110,17 @@ impl<L: Link> Session<'_, L> {
     async fn run(mut self, info: Info) -> Result<(), SyncError> {
         self.anchor().await?;
         self.bridge.flush().await?;
-        let window = self.window(&info).await?;
+        let mut window = self.window(&info).await?;
         history::compare(self.bridge, self.outbox, self.key, &self.log, &window).await?;
         let mut intake = Intake::new(self.log.cursor);
         let (mut fruitless, mut damage) = (0, Damage::default());
         loop {
-            let window = self.window(&info).await?;
             intake.explain_before(window.tail.min(window.head.next()), &window);
             self.show(&window);
             let expected = intake.expected();
             if expected > window.head {
-                return self.commit(&mut intake).await;
+                self.commit(&mut intake).await?;
+                return self.tell_again(&window).await;
             }
             let end = self.pull(&window, &mut intake).await?;
             self.commit(&mut intake).await?;
@@ -131,12 +134,13 @@ impl<L: Link> Session<'_, L> {
             }
             if intake.expected() > expected {
                 (fruitless, damage) = (0, Damage::default());
-                continue;
+            } else {
+                fruitless += 1;
             }
-            fruitless += 1;
             if fruitless >= PULLS_WITHOUT_PROGRESS {
                 return Err(SyncError::NoProgress { cursor: self.report.cursor, head: window.head });
             }
+            window = self.window(&info).await?;
         }
     }
 
@@ -250,6 +254,15 @@ impl<L: Link> Session<'_, L> {
     /// Commits what is pending, then tells the watch.
     async fn commit(&mut self, intake: &mut Intake) -> Result<(), SyncError> {
         if self.commit_what_came(intake).await? {
+            self.bridge.commit(self.log.log_id, self.report.cursor).await?;
+            self.told = self.report.cursor;
+        }
+        Ok(())
+    }
+
+    /// The last session may have broken off between its commit and telling the watch.
+    async fn tell_again(&mut self, window: &Info) -> Result<(), SyncError> {
+        if self.told.max(window.acked) < self.report.cursor {
             self.bridge.commit(self.log.log_id, self.report.cursor).await?;
         }
         Ok(())

@@ -133,6 +133,10 @@ impl<C: Central> Watcher<C> {
         };
         loop {
             let report = self.session(&mut bridge).await;
+            if report.new > 0 {
+                // A link that breaks now and then, but brings something each time, is no reason to wait longer and longer.
+                self.backoff.succeeded();
+            }
             if let Outcome::Failed { reason, .. } = report.outcome {
                 bridge.close().await;
                 return Visit::Failed(reason);

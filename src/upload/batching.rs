@@ -2,8 +2,8 @@
 
 use super::readings::{RowsError, Source};
 use super::table::{Table, TableError};
-use crate::measurement::{AnchorPoint, Kind, Timeline};
-use crate::outbox::{AnchorKey, Batch, LogKey, Outbox, OutboxError, StoredBlock};
+use crate::measurement::{AnchorPoint, HeartBeatFrame, Kind, Timeline, ValueType};
+use crate::outbox::{AnchorKey, Batch, LogKey, Outbox, OutboxError, Sink, StoredBlock};
 use crate::wire::bridge::{Boot, RawBlock, Seq, Stream};
 
 /// Blocks read at once. At the usual 200 to 400 samples a block more than one batch's worth.
@@ -90,14 +90,14 @@ impl Bounds {
 }
 
 /// Cuts the next batch within `bounds`, as long as its blocks can be dated and read.
-pub async fn cut(outbox: &Outbox, bounds: Bounds) -> Result<Next, CutError> {
+pub async fn cut(outbox: &Outbox, sink: &Sink, bounds: Bounds) -> Result<Next, CutError> {
     let Bounds { log, kind, first, last, max_samples, horizon } = bounds;
     let Some(stream) = Stream::of_kind(kind) else { return Ok(Next::Nothing) };
     let blocks = gather(outbox, log, stream, first, last, max_samples).await?;
     if blocks.is_empty() {
         return Ok(Next::Nothing);
     }
-    let before = outbox.block_before(log, stream, first).await?;
+    let before = before(outbox, sink, bounds, stream).await?;
     let anchors = outbox.anchors(log, horizon).await?;
     let horizon = anchors.iter().map(|(key, _)| *key).max();
     let points = anchors.iter().map(|(_, anchor)| AnchorPoint {
@@ -106,7 +106,46 @@ pub async fn cut(outbox: &Outbox, bounds: Bounds) -> Result<Next, CutError> {
         utc: anchor.utc,
     });
     let points: Vec<AnchorPoint> = points.collect();
-    Ok(tokio::task::spawn_blocking(move || build(kind, before.as_ref(), &blocks, points, horizon)).await??)
+    Ok(tokio::task::spawn_blocking(move || build(kind, &before, &blocks, points, horizon)).await??)
+}
+
+/// The blocks before a batch of beats whose last beats may share a second with its first: mostly one, but where every run
+/// breaks off at once a block holds a single beat.
+///
+/// What was put aside is left out: the cloud would refuse it again, and with it the batch.
+async fn before(
+    outbox: &Outbox,
+    sink: &Sink,
+    Bounds { log, kind, first, .. }: Bounds,
+    stream: Stream,
+) -> Result<Vec<RawBlock>, OutboxError> {
+    let (mut blocks, mut at) = (Vec::new(), first);
+    if kind.value_type() != ValueType::Frame {
+        return Ok(blocks);
+    }
+    // A block holds one beat at least, and a row takes no more than these.
+    for _ in 0..HeartBeatFrame::MAX_BEATS {
+        let Some(stored) = outbox.block_before(log, stream, at).await? else { break };
+        at = stored.seq;
+        if outbox.is_dead(sink, log, kind, at).await? {
+            continue;
+        }
+        let Ok(block) = RawBlock::parse(stored.body) else { continue };
+        let reaches_far = spans_a_second(&block);
+        blocks.push(block);
+        if reaches_far {
+            break;
+        }
+    }
+    blocks.reverse();
+    Ok(blocks)
+}
+
+/// Whether nothing before this block can be in the second of its last sample, however its clock drifts.
+fn spans_a_second(block: &RawBlock) -> bool {
+    let Ok(samples) = block.samples() else { return false };
+    let ends = samples.first().zip(samples.last());
+    ends.is_some_and(|(first, last)| last.at_ms.saturating_sub(first.at_ms) > 1_100)
 }
 
 async fn gather(
@@ -137,14 +176,13 @@ async fn gather(
 
 fn build(
     kind: Kind,
-    before: Option<&StoredBlock>,
+    before: &[RawBlock],
     stored: &[StoredBlock],
     points: Vec<AnchorPoint>,
     horizon: Option<AnchorKey>,
 ) -> Result<Next, TableError> {
     let newest_boot = points.iter().map(|point| Boot(point.boot)).max();
     let timeline = Timeline::new(points);
-    let before = before.and_then(|block| RawBlock::parse(block.body.clone()).ok());
     let mut blocks = Vec::with_capacity(stored.len());
     for block in stored {
         match RawBlock::parse(block.body.clone()) {
@@ -159,7 +197,7 @@ fn build(
         }
     }
     loop {
-        let source = Source { kind, before: before.as_ref(), blocks: &blocks, timeline: &timeline };
+        let source = Source { kind, before, blocks: &blocks, timeline: &timeline };
         let culprit = match source.rows() {
             Ok(rows) => {
                 let (Some(first), Some(last)) = (blocks.first(), blocks.last()) else {

@@ -2,7 +2,8 @@
 //!
 //! A batch is a range of blocks of one kind of one log. It is written down with the hash of its table before the first byte is
 //! sent; a retry makes the same table and sends it under the same key; a receipt is stored before the cursor moves. What the
-//! cloud refuses for good is narrowed down to the block and put aside with the cloud's words, and everything else goes on.
+//! cloud refuses for good is narrowed down to the block and put aside with the cloud's words, and everything else goes on. A
+//! cloud that takes nothing of a kind has put nothing aside: that kind waits.
 
 mod archive;
 mod batching;

@@ -7,6 +7,10 @@ use crate::measurement::beats::{self, TimedBeat};
 use crate::measurement::{Kind, Reading, Timeline, UtcMicros, Value, ValueType};
 use crate::wire::bridge::{BlockError, RawBlock, Sample, Stream};
 
+/// How far the time of a block's first beat may be off from where its interval puts it: a sensor's own clock is set right
+/// between blocks. No two beats are that close.
+const BEAT_SLACK_MS: u64 = 200;
+
 /// The rows of a table, in order of time, one per second.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rows {
@@ -14,7 +18,7 @@ pub struct Rows {
     pub readings: Vec<Reading>,
     /// Samples that these rows stand for (without those of the block before).
     pub samples: u64,
-    /// Samples that share a second with a later one of the same kind.
+    /// Samples that share a second with a later one of the same kind; beats that no longer fit into their second's frame.
     pub folded: u64,
 }
 
@@ -44,10 +48,10 @@ pub enum RowsError {
 pub struct Source<'a> {
     /// The kind that the stream is uploaded as.
     pub kind: Kind,
-    /// The block before the first, if any. Heart beats of its last second are repeated: their row may have grown, or their run
-    /// may turn out to have ended. What comes *after* the blocks is left out, so that a retry makes the same rows however
-    /// much has arrived since.
-    pub before: Option<&'a RawBlock>,
+    /// The blocks before the first, in order, as far back as a second of heart beats may reach. The beats of their last
+    /// second are repeated: their row may have grown, or their run may turn out to have ended. What comes *after* the blocks
+    /// is left out, so that a retry makes the same rows however much has arrived since.
+    pub before: &'a [RawBlock],
     /// The blocks to upload, in order.
     pub blocks: &'a [RawBlock],
     /// The clock.
@@ -82,25 +86,30 @@ impl Source<'_> {
     }
 
     fn beat_rows(&self) -> Result<Rows, RowsError> {
-        let mut beats: Vec<TimedBeat> = Vec::new();
-        if let Some(before) = self.before {
-            // What cannot be read was told when its own batch was made.
-            if let Ok(dated) = self.dated(before) {
-                let last = dated.last().map(|(_, at)| at.seconds());
-                beats.extend(dated.iter().filter(|(_, at)| Some(at.seconds()) == last).map(beat));
-            }
-        }
+        let mut beats = self.last_second();
         let mut samples = 0;
         for block in self.blocks {
             let dated = self.dated(block)?;
             samples += dated.len() as u64;
-            if starts_run(block) {
-                end_run(&mut beats);
-            }
-            beats.extend(dated.iter().map(beat));
+            go_on(&mut beats, &dated);
         }
         beats.sort_by_key(|beat| beat.at);
-        Ok(Rows { readings: beats::readings(&beats), samples, folded: 0 })
+        let readings = beats::readings(&beats);
+        let folded = (beats.len() - readings.iter().map(beats_in).sum::<usize>()) as u64;
+        Ok(Rows { readings, samples, folded })
+    }
+
+    /// The beats of the last second before.
+    fn last_second(&self) -> Vec<TimedBeat> {
+        let mut beats = Vec::new();
+        for block in self.before {
+            // What cannot be read was told when its own batch was made.
+            let Ok(dated) = self.dated(block) else { continue };
+            go_on(&mut beats, &dated);
+        }
+        let last = beats.last().map(|beat| beat.at.seconds());
+        beats.retain(|beat| Some(beat.at.seconds()) == last);
+        beats
     }
 
     fn dated(&self, block: &RawBlock) -> Result<Vec<(Sample, UtcMicros)>, RowsError> {
@@ -129,14 +138,25 @@ fn beat(&(sample, at): &(Sample, UtcMicros)) -> TimedBeat {
     TimedBeat { watch_ms: sample.at_ms, at, quality: sample.quality, ends_run: false }
 }
 
-/// Whether the first beat of a block does not follow on the last of the block before.
-fn starts_run(block: &RawBlock) -> bool {
-    block.samples().is_ok_and(|samples| samples.first().is_some_and(|first| first.value <= 0))
+/// Adds the beats of a block, and marks the last one before if they do not follow on it.
+fn go_on(beats: &mut Vec<TimedBeat>, block: &[(Sample, UtcMicros)]) {
+    if let (Some(last), Some((first, _))) = (beats.last_mut(), block.first()) {
+        last.ends_run = !follows(last.watch_ms, first);
+    }
+    beats.extend(block.iter().map(beat));
 }
 
-fn end_run(beats: &mut [TimedBeat]) {
-    if let Some(last) = beats.last_mut() {
-        last.ends_run = true;
+/// Whether the interval that ended with the first beat of a block began with the last one we have. It did not where the watch
+/// says that a run starts, nor where a block between them is missing.
+fn follows(last_ms: u64, first: &Sample) -> bool {
+    let Ok(interval_ms @ 1..) = u64::try_from(first.value) else { return false };
+    last_ms.saturating_add(interval_ms).abs_diff(first.at_ms) <= BEAT_SLACK_MS
+}
+
+fn beats_in(row: &Reading) -> usize {
+    match &row.value {
+        Value::Beats(frame) => frame.beats().len(),
+        _ => 0,
     }
 }
 
@@ -172,7 +192,7 @@ mod tests {
     fn scaled_values_and_qualities_come_through() {
         let timeline = timeline();
         let blocks = [block(1, Stream::TEMPERATURE, &[(500, 3644, 4), (60_500, 3650, 1)])];
-        let source = Source { kind: Kind::Temperature, before: None, blocks: &blocks, timeline: &timeline };
+        let source = Source { kind: Kind::Temperature, before: &[], blocks: &blocks, timeline: &timeline };
         assert_eq!(lines(source), ["0 36.44 4", "60 36.5 1"]);
     }
 
@@ -180,7 +200,7 @@ mod tests {
     fn of_two_samples_in_a_second_the_later_stands_and_the_other_is_counted() {
         let timeline = timeline();
         let blocks = [block(1, Stream::ACTIVITY_TYPE, &[(100, 1, 4), (900, 4, 4), (1_000, 6, 4)])];
-        let source = Source { kind: Kind::ActivityType, before: None, blocks: &blocks, timeline: &timeline };
+        let source = Source { kind: Kind::ActivityType, before: &[], blocks: &blocks, timeline: &timeline };
         assert_eq!(lines(source), ["0 4 4", "1 6 4"]);
         let rows = source.rows().unwrap();
         assert_eq!((rows.samples, rows.folded), (3, 1));
@@ -189,10 +209,9 @@ mod tests {
     #[test]
     fn a_second_of_beats_that_spans_two_batches_is_sent_whole_by_the_second() {
         let timeline = timeline();
-        let first = block(1, Stream::BEATS, &[(200, 0, 4), (900, 700, 4), (1_400, 500, 4)]);
+        let first = [block(1, Stream::BEATS, &[(200, 0, 4), (900, 700, 4), (1_400, 500, 4)])];
         let second = [block(2, Stream::BEATS, &[(1_900, 500, 4), (2_400, 500, 4)])];
-        let source =
-            Source { kind: Kind::HeartBeat, before: Some(&first), blocks: &second, timeline: &timeline };
+        let source = Source { kind: Kind::HeartBeat, before: &first, blocks: &second, timeline: &timeline };
         assert_eq!(lines(source), ["1 02020478050000000000046c070000000000 4", "2 01020460090000000000 4"]);
         assert_eq!(source.rows().unwrap().samples, 2);
     }
@@ -200,18 +219,41 @@ mod tests {
     #[test]
     fn a_run_that_ends_is_marked_on_its_last_beat() {
         let timeline = timeline();
-        let first = block(1, Stream::BEATS, &[(200, 0, 4)]);
+        let first = [block(1, Stream::BEATS, &[(200, 0, 4)])];
         let next = [block(2, Stream::BEATS, &[(5_000, 0, 4)])];
-        let source =
-            Source { kind: Kind::HeartBeat, before: Some(&first), blocks: &next, timeline: &timeline };
+        let source = Source { kind: Kind::HeartBeat, before: &first, blocks: &next, timeline: &timeline };
         assert_eq!(lines(source), ["0 010204c80000000000ff 4", "5 01020488130000000000 4"]);
+    }
+
+    #[test]
+    fn a_run_ends_where_a_block_is_missing() {
+        let timeline = timeline();
+        // The beats at 1.7 and 2.4 s were in a block that the watch has overwritten.
+        let blocks = [
+            block(1, Stream::BEATS, &[(200, 0, 4), (1_000, 800, 4)]),
+            block(3, Stream::BEATS, &[(3_100, 700, 4)]),
+        ];
+        let source = Source { kind: Kind::HeartBeat, before: &[], blocks: &blocks, timeline: &timeline };
+        let ends: Vec<bool> = lines(source).iter().map(|line| line.contains("00ff ")).collect();
+        assert_eq!(ends, [false, true, false]);
+    }
+
+    #[test]
+    fn beats_that_no_frame_holds_are_counted() {
+        let timeline = timeline();
+        let noise: Vec<(u64, i32, u8)> =
+            (0..20).map(|beat| (beat * 40, if beat == 0 { 0 } else { 40 }, 0)).collect();
+        let blocks = [block(1, Stream::BEATS, &noise)];
+        let source = Source { kind: Kind::HeartBeat, before: &[], blocks: &blocks, timeline: &timeline };
+        let rows = source.rows().unwrap();
+        assert_eq!((rows.readings.len(), rows.samples, rows.folded), (1, 20, 5));
     }
 
     #[test]
     fn a_boot_without_a_clock_is_named() {
         let blocks = [block(7, Stream::HEART_RATE, &[(0, 60, 4)])];
         let none = Timeline::default();
-        let source = Source { kind: Kind::HeartRate, before: None, blocks: &blocks, timeline: &none };
+        let source = Source { kind: Kind::HeartRate, before: &[], blocks: &blocks, timeline: &none };
         assert_eq!(source.rows(), Err(RowsError::NoClock { seq: Seq(7), boot: Boot(1) }));
     }
 }

@@ -22,9 +22,10 @@ pub enum HoldReason {
         /// Failures in a row.
         failures: u32,
     },
-    /// The cloud refuses what we send, whatever it is; nothing is dropped, one batch is tried now and then.
+    /// The cloud takes nothing of a kind, whatever it is; nothing is dropped, and one block is tried now and then. Other
+    /// kinds go on.
     Refused {
-        /// What it said.
+        /// Of which kind, and what it said.
         detail: String,
     },
     /// The outbox cannot be used right now.

@@ -9,6 +9,7 @@ mod cli;
 mod cloud;
 mod config;
 mod daemon;
+mod demo;
 mod golden;
 mod outbox;
 mod private_cloud;

@@ -204,3 +204,65 @@ fn worst_clock_error_ms(scene: &Scene, ledger: &WatchLedger, timeline: &Timeline
         errors.max().unwrap_or(0)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(entries: &[(i64, i64, u8)]) -> Values {
+        let entry = |&(second, value, quality): &(i64, i64, u8)| {
+            (UnixSeconds(second), (Value::Integer(value), Some(quality.try_into().unwrap())))
+        };
+        entries.iter().map(entry).collect()
+    }
+
+    fn told(expected: &[(i64, i64, u8)], found: &[(i64, i64, u8)]) -> Option<String> {
+        let (expected, found) = (values(expected), values(found));
+        let held = expected.len() as u64;
+        let row = KindRow {
+            kind: Kind::HeartRate,
+            on_watch: held,
+            in_outbox: held,
+            uploaded: held,
+            seconds: held,
+            in_cloud: found.len() as u64,
+            equal: 0,
+        };
+        difference(&row, &expected, &found)
+    }
+
+    #[test]
+    fn the_first_difference_is_named_whatever_it_is() {
+        let watch = [(1, 60, 4), (2, 61, 4), (3, 62, 3)];
+        assert_eq!(told(&watch, &watch), None);
+        let said = |found: &[(i64, i64, u8)]| told(&watch, found).unwrap();
+        assert_eq!(
+            said(&[(1, 60, 4), (2, 99, 4), (3, 62, 3)]),
+            "HEART_RATE at 1970-01-01T00:00:02Z: the watch has 61 (quality 4), the cloud 99 (quality 4)"
+        );
+        assert!(said(&[(1, 60, 4), (2, 61, 4), (3, 62, 4)]).ends_with("the cloud 62 (quality 4)"));
+        assert!(said(&watch[..2]).ends_with("the cloud nothing"));
+        assert!(said(&[watch[0], watch[1], watch[2], (9, 1, 1)]).ends_with("the watch nothing"));
+    }
+
+    #[test]
+    fn a_block_too_few_or_too_many_is_named() {
+        use crate::wire::bridge::{Boot, Sample, seal};
+        let sample = Sample { at_ms: 0, value: 60, quality: Quality::BEST };
+        let block = |seq: u32| {
+            let sealed = seal(Seq(seq), Boot(1), Stream::HEART_RATE, &[sample]);
+            (Seq(seq), RawBlock::parse(sealed).unwrap())
+        };
+        let mut watch = crate::sim::watch::SimWatch::power_on(
+            crate::sim::watch::Flash::blank(4),
+            crate::sim::watch::WatchOptions::default(),
+        );
+        watch.record(Stream::HEART_RATE, sample);
+        watch.seal_all();
+        let ledger = watch.ledger();
+        let blocks = |numbers: &[u32]| numbers.iter().map(|&seq| block(seq)).collect::<BTreeMap<_, _>>();
+        assert_eq!(compare_blocks(&ledger, &blocks(&[1])), None);
+        assert!(compare_blocks(&ledger, &blocks(&[])).unwrap().contains("not in the outbox"));
+        assert!(compare_blocks(&ledger, &blocks(&[1, 2])).unwrap().contains("not on the watch"));
+    }
+}

@@ -32,20 +32,22 @@ pub fn conclude(scene: &Scene, result: &Reconciliation, times: &Times, took: Dur
     let samples: u64 = result.rows.iter().map(|row| row.on_watch).sum();
     let synced = times.synced.unwrap_or(took);
     println!(
-        "watch → outbox   {} blocks, {} ({:.2} B a sample) in {:.1} s and {}",
+        "watch → outbox   {} blocks, {} ({:.2} B a sample) in {:.1} s and {}: {:.1} kB/s",
         count(blocks),
         bytes(block_bytes),
         block_bytes as f64 / samples.max(1) as f64,
         synced.as_secs_f64(),
-        plural(result.sessions, "session")
+        plural(result.sessions, "session"),
+        block_bytes as f64 / 1e3 / synced.as_secs_f64()
     );
     let rows: u64 = result.receipts.iter().map(|receipt| u64::from(receipt.rows)).sum();
     let zip_bytes: u64 = result.receipts.iter().map(|receipt| receipt.zip_bytes).sum();
     println!(
-        "outbox → cloud   {} rows, {} zipped, {} with a receipt each",
+        "outbox → cloud   {} rows, {} zipped, {} with a receipt each: {} rows/s",
         count(rows),
         bytes(zip_bytes),
-        plural(result.receipts.len() as u64, "batch")
+        plural(result.receipts.len() as u64, "batch"),
+        count((rows as f64 / times.uploaded.unwrap_or(took).as_secs_f64()) as u64)
     );
     println!(
         "dates            at most {} ms off (the watch's crystal runs 5 ppm fast, and a first sync has one anchor)",

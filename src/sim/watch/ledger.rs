@@ -24,6 +24,9 @@ pub struct WatchLedger {
     pub counts: Counts,
 }
 
+/// Every block that was ever sealed, whatever has become of it since.
+pub type Diary = BTreeMap<(LogId, Seq), Bytes>;
+
 /// Where samples went, since the simulation started or the log did. As long as nothing is damaged,
 /// `recorded = in the ledger + in_ram + overwritten_samples + lost_in_ram`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +53,16 @@ impl WatchLedger {
 }
 
 impl SimWatch {
+    /// From now on writes down each block at the moment it is sealed.
+    pub fn keep_diary(&mut self) {
+        self.diary.get_or_insert_default();
+    }
+
+    /// What was written down since [`SimWatch::keep_diary`].
+    pub fn diary(&self) -> Diary {
+        self.diary.clone().unwrap_or_default()
+    }
+
     /// What is truly on the watch now.
     pub fn ledger(&self) -> WatchLedger {
         let mut ledger = WatchLedger {

@@ -22,7 +22,7 @@ mod store;
 
 pub use faults::Misbehaviour;
 pub use flash::{FEWEST_RING_PAGES, Flash, FlashError, PAGE};
-pub use ledger::{Counts, WatchLedger};
+pub use ledger::{Counts, Diary, WatchLedger};
 pub use power::PowerCut;
 pub use recorder::SealPolicy;
 pub use sim_watch::{SimWatch, WatchOptions};

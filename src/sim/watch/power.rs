@@ -59,6 +59,9 @@ impl SimWatch {
         let ticks_ms = self.clock.ticks_ms();
         (self.plate, self.ring) = boot(&mut self.flash, self.plate);
         let landed = written.filter(|_| self.ring.head() == unused);
+        if let Some(diary) = self.diary.as_mut().filter(|_| written.is_some() && landed.is_none()) {
+            diary.remove(&(self.plate.log_id, unused));
+        }
         let lost_in_ram = in_ram - landed.unwrap_or(0);
         let burned = self.ring.next().0 - unused.0 - u32::from(landed.is_some());
         self.counts.lost_in_ram += lost_in_ram;

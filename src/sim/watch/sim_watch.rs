@@ -9,7 +9,7 @@ use super::clock::WatchClock;
 use super::faults::Faults;
 use super::flash::Flash;
 use super::follow::Follow;
-use super::ledger::Counts;
+use super::ledger::{Counts, Diary};
 use super::plate::Plate;
 use super::power::boot;
 use super::recorder::{Recorder, SealPolicy};
@@ -50,6 +50,7 @@ pub struct SimWatch {
     pub(super) counts: Counts,
     pub(super) faults: Faults,
     pub(super) follow: Option<Follow>,
+    pub(super) diary: Option<Diary>,
     pub(super) options: WatchOptions,
     /// The newest anchor of this boot: what the watch takes the time to be.
     pub(super) set: Option<AnchorRecord>,
@@ -81,6 +82,7 @@ impl SimWatch {
             counts: Counts::default(),
             faults: Faults::default(),
             follow: None,
+            diary: None,
             set: None,
             flash,
             plate,
@@ -181,6 +183,9 @@ impl SimWatch {
     }
 
     pub(super) fn append(&mut self, block: &Bytes) {
+        if let Some(diary) = &mut self.diary {
+            diary.insert((self.plate.log_id, self.ring.next()), block.clone());
+        }
         let overwritten = self.ring.append(&mut self.flash, block);
         self.counts.overwritten_blocks += overwritten.blocks;
         self.counts.overwritten_samples += overwritten.samples;

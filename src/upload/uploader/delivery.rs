@@ -1,10 +1,13 @@
 //! One batch: made or found, written down, sent, and what came of it stored.
 
+use uuid::Uuid;
+
 use super::{Step, Stop, Uploader, uncut};
 use crate::cloud::{Api, Upload};
 use crate::outbox::{Backlog, Batch, DeadLetter, NewBatch, Receipt, Sink};
 use crate::upload::batching::{Bounds, Cut, Next, cut};
 use crate::upload::status::UploadState;
+use crate::upload::table::Table;
 use crate::wire::bridge::Seq;
 
 impl<A: Api> Uploader<A> {
@@ -18,18 +21,18 @@ impl<A: Api> Uploader<A> {
                 kind: backlog.kind,
                 first: backlog.unsent_from,
                 last: Seq(u32::MAX),
-                max_samples: self.config.max_samples,
+                max_samples: self.limits.get(&backlog.kind).copied().unwrap_or(self.config.max_samples),
                 horizon: None,
             },
         };
-        match cut(&self.outbox, bounds).await.map_err(uncut(backlog.kind))? {
+        match cut(&self.outbox, &self.config.sink, bounds).await.map_err(uncut(backlog.kind))? {
             Next::Ready(cut) => self.send(backlog, open, *cut).await,
             Next::Hopeless { seq, reason } => {
                 let batch =
                     self.write_down(backlog, open, &one_block(&self.config.sink, backlog, seq)).await?;
                 self.put_aside(&batch, DeadLetter { reason, status: None, response: None }).await
             }
-            Next::Undated | Next::Nothing => Ok(Step::Done),
+            Next::Undated | Next::Nothing => Ok(Step::Undated),
         }
     }
 
@@ -48,18 +51,12 @@ impl<A: Api> Uploader<A> {
         let batch = self.write_down(backlog, open, &new).await?;
         self.show(UploadState::Uploading { kind: batch.kind, rows: batch.rows });
         let (csv_bytes, zip_bytes) = (cut.table.csv_bytes, cut.table.zip.len() as u64);
-        let upload = Upload {
-            kind: batch.kind,
-            file_name: format!("{}-{}.zip", batch.kind, batch.idempotency_key),
-            zip: cut.table.zip.into(),
-            idempotency_key: batch.idempotency_key.to_string(),
-        };
-        match self.api.upload(upload).await {
+        match self.api.upload(upload(cut.table, batch.idempotency_key)).await {
             Ok(receipt) => {
                 let receipt = Receipt { status: receipt.status, body: receipt.body, zip_bytes };
                 self.outbox.settle(batch.key, receipt).await?;
                 self.backoff.succeeded();
-                self.refused_in_a_row = 0;
+                self.refused.remove(&(batch.log, batch.kind));
                 let now = self.clock.now();
                 self.status.send_modify(|status| {
                     status.last_receipt = Some(now);
@@ -76,7 +73,7 @@ impl<A: Api> Uploader<A> {
             }
             Err(error) => {
                 self.outbox.note_attempt(batch.key, error.to_string()).await?;
-                self.refused(backlog, batch, cut.blocks, &error).await
+                self.not_taken(&batch, cut.blocks, &error).await
             }
         }
     }
@@ -96,6 +93,16 @@ impl<A: Api> Uploader<A> {
         // Another table must not go out under the old key (a block became unreadable, or an update writes rows anew).
         tracing::warn!(kind = %open.kind, batch = %open.key, "A batch makes another table than before; it gets a new key.");
         Ok(self.outbox.recut(open.key, new.clone()).await?)
+    }
+}
+
+/// The table on its way, under a key.
+pub(super) fn upload(table: Table, key: Uuid) -> Upload {
+    Upload {
+        kind: table.kind,
+        file_name: format!("{}-{key}.zip", table.kind),
+        zip: table.zip.into(),
+        idempotency_key: key.to_string(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod delivery;
 mod refusal;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::cloud::{Api, CloudError};
 use crate::measurement::{Kind, UtcMicros};
-use crate::outbox::{Outbox, OutboxError, Sink};
+use crate::outbox::{Backlog, LogKey, Outbox, OutboxError, Sink};
 
 /// The first wait after a failure.
 const RETRY_FLOOR: Duration = Duration::from_secs(2);
@@ -24,6 +25,8 @@ const RETRY_FLOOR: Duration = Duration::from_secs(2);
 const RETRY_CEILING: Duration = Duration::from_mins(15);
 /// How often something that needs a person is looked at again.
 const PROBE: Duration = Duration::from_mins(5);
+/// How often somebody may have logged in: to look costs no request.
+const LOGIN_PROBE: Duration = Duration::from_secs(15);
 /// How long a full or locked disk is left alone.
 const OUTBOX_RETRY: Duration = Duration::from_secs(30);
 
@@ -68,7 +71,17 @@ pub struct Uploader<A> {
     arrivals: Arc<Notify>,
     backoff: Backoff,
     consent_until: Option<Instant>,
-    refused_in_a_row: u32,
+    refused: BTreeMap<(LogKey, Kind), Refused>,
+    /// What a batch of a kind may hold at most, where the cloud found one too large.
+    limits: BTreeMap<Kind, u64>,
+}
+
+/// A kind of a log of which the cloud takes nothing.
+struct Refused {
+    /// What it said.
+    detail: String,
+    /// When it is tried again.
+    again: Instant,
 }
 
 /// Why the loop stops sending for a while.
@@ -79,10 +92,12 @@ struct Hold {
 
 /// What came of one step.
 enum Step {
-    /// A batch is settled or put aside: look again.
+    /// A batch is settled, cut anew or put aside: look again.
     Moved,
-    /// Nothing of this kind can be sent now.
-    Done,
+    /// Nothing of this kind has a date yet.
+    Undated,
+    /// The cloud takes nothing of this kind.
+    Refused,
 }
 
 enum Stop {
@@ -129,7 +144,8 @@ impl<A: Api> Uploader<A> {
             arrivals,
             backoff,
             consent_until: None,
-            refused_in_a_row: 0,
+            refused: BTreeMap::new(),
+            limits: BTreeMap::new(),
         }
     }
 
@@ -140,18 +156,20 @@ impl<A: Api> Uploader<A> {
                 () = cancel.cancelled() => break,
                 drained = self.drain() => drained,
             };
-            let wait = match drained {
-                Ok(()) => {
+            let (wait, may_arrive) = match drained {
+                Ok(None) => {
                     self.show(UploadState::Idle);
-                    None
+                    (None, true)
                 }
-                Err(Stop::Hold(hold)) => Some(self.hold(hold)),
+                // Some kinds wait, but new data of the others need not.
+                Ok(Some(hold)) => (Some(self.hold(hold)), true),
+                // New data end an idle spell, never a wait that the cloud has earned.
+                Err(Stop::Hold(hold)) => (Some(self.hold(hold)), false),
                 Err(Stop::Failed(error)) => return Err(error),
             };
             tokio::select! {
                 () = cancel.cancelled() => break,
-                // New data end an idle spell, never a wait that the cloud has earned.
-                () = self.arrivals.notified(), if wait.is_none() => {}
+                () = self.arrivals.notified(), if may_arrive => {}
                 () = sleep_or_forever(wait) => {}
             }
         }
@@ -159,20 +177,24 @@ impl<A: Api> Uploader<A> {
         Ok(())
     }
 
-    /// Sends everything that can be sent now.
-    async fn drain(&mut self) -> Result<(), Stop> {
+    /// Sends everything that can be sent now. What it leaves behind, if anything, is refused, kind by kind.
+    async fn drain(&mut self) -> Result<Option<Hold>, Stop> {
         loop {
             let mut moved = false;
             let (mut synthetic, mut undated) = (0, 0);
-            for backlog in self.outbox.backlog(&self.config.sink).await? {
+            for backlog in self.waiting().await? {
                 if backlog.synthetic && !self.config.loopback {
                     synthetic += backlog.samples;
+                    continue;
+                }
+                if self.is_refused(&backlog) {
                     continue;
                 }
                 self.check_consent().await?;
                 match self.step(&backlog).await? {
                     Step::Moved => moved = true,
-                    Step::Done => undated += backlog.samples,
+                    Step::Undated => undated += backlog.samples,
+                    Step::Refused => {}
                 }
             }
             self.status.send_modify(|status| {
@@ -180,9 +202,31 @@ impl<A: Api> Uploader<A> {
                 status.held_undated = undated;
             });
             if !moved {
-                return Ok(());
+                return Ok(self.refusal());
             }
         }
+    }
+
+    /// What waits, longest waiting first. After a failure another kind goes first: if one makes the cloud fail, the rest must
+    /// not wait for it.
+    async fn waiting(&self) -> Result<Vec<Backlog>, OutboxError> {
+        let mut waiting = self.outbox.backlog(&self.config.sink).await?;
+        let turn = self.backoff.failures() as usize % waiting.len().max(1);
+        waiting.rotate_left(turn);
+        Ok(waiting)
+    }
+
+    fn is_refused(&self, backlog: &Backlog) -> bool {
+        let refused = self.refused.get(&(backlog.log, backlog.kind));
+        refused.is_some_and(|refused| Instant::now() < refused.again)
+    }
+
+    /// The refused kind that is tried again first.
+    fn refusal(&self) -> Option<Hold> {
+        let now = Instant::now();
+        let waiting = self.refused.values().filter(|refused| now < refused.again);
+        let Refused { detail, again } = waiting.min_by_key(|refused| refused.again)?;
+        Some(Hold { reason: HoldReason::Refused { detail: detail.clone() }, wait: *again - now })
     }
 
     /// Asks the account's consent if the last answer is too old.
@@ -204,7 +248,9 @@ impl<A: Api> Uploader<A> {
     fn hold_for(&mut self, error: &CloudError) -> Hold {
         let detail = error.to_string();
         if error.needs_login() {
-            return Hold { reason: HoldReason::NeedsLogin { detail }, wait: PROBE };
+            // It may be another account that is logged in to.
+            self.consent_until = None;
+            return Hold { reason: HoldReason::NeedsLogin { detail }, wait: LOGIN_PROBE };
         }
         let wait = self.backoff.failed(error.retry_after().unwrap_or_default());
         let reason = HoldReason::Unavailable { detail, failures: self.backoff.failures() };
@@ -215,7 +261,10 @@ impl<A: Api> Uploader<A> {
     fn hold(&self, hold: Hold) -> Duration {
         let wait = i64::try_from(hold.wait.as_micros()).unwrap_or(i64::MAX / 4);
         let until = UtcMicros(self.clock.now().0.saturating_add(wait));
-        tracing::warn!(reason = ?hold.reason, %until, "Uploading waits; collecting goes on.");
+        let known = matches!(&self.status.borrow().state, UploadState::Holding { reason, .. } if *reason == hold.reason);
+        if !known {
+            tracing::warn!(reason = ?hold.reason, %until, "Uploading waits; collecting goes on.");
+        }
         self.show(UploadState::Holding { reason: hold.reason, until });
         hold.wait
     }
@@ -229,5 +278,25 @@ async fn sleep_or_forever(wait: Option<Duration>) {
     match wait {
         Some(wait) => tokio::time::sleep(wait).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outbox_that_is_full_or_locked_is_waited_for_and_one_that_is_broken_is_not() {
+        let dir = || "outbox".into();
+        let source = || rusqlite::Error::InvalidQuery;
+        for error in [
+            OutboxError::DiskFull { dir: dir(), source: source() },
+            OutboxError::Busy { dir: dir(), source: source() },
+        ] {
+            let Stop::Hold(hold) = uncut(Kind::HeartRate)(error.into()) else { panic!("it ends the loop") };
+            assert!(matches!(hold.reason, HoldReason::Outbox { detail } if detail.contains("outbox")));
+            assert_eq!(hold.wait, OUTBOX_RETRY);
+        }
+        assert!(matches!(Stop::from(OutboxError::Closed), Stop::Failed(_)));
     }
 }

@@ -1,48 +1,104 @@
 //! What to do with a batch that the cloud does not take.
+//!
+//! A batch that is too large or refused is halved until one block is left. Whether that block is at fault, or the cloud (or
+//! what we make of every block), shows when the newest block of the kind is sent beside it: only if the cloud takes that one
+//! is the refused one put aside. Otherwise the kind waits, whole, while other kinds go on.
 
-use super::{Hold, RETRY_CEILING, Step, Stop, Uploader, uncut};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::delivery::upload;
+use super::{RETRY_CEILING, Refused, Step, Stop, Uploader, uncut};
 use crate::cloud::{Api, CloudError};
-use crate::outbox::{Backlog, Batch, DeadLetter, NewBatch};
+use crate::outbox::{Batch, DeadLetter, NewBatch};
 use crate::upload::batching::{Bounds, Next, cut};
-use crate::upload::status::HoldReason;
+use crate::wire::bridge::Seq;
 
-/// Blocks refused one after the other, without one that was taken, before we take the fault to be the cloud's.
-const REFUSED_IN_A_ROW: u32 = 3;
+/// The key is known there with other bytes.
+const CONFLICT: u16 = 409;
 
 impl<A: Api> Uploader<A> {
     /// Decides what a failed upload means.
-    pub(super) async fn refused(
+    pub(super) async fn not_taken(
         &mut self,
-        backlog: &Backlog,
-        batch: Batch,
+        batch: &Batch,
         blocks: usize,
         error: &CloudError,
     ) -> Result<Step, Stop> {
-        let too_large = error.is_too_large();
-        if !too_large && !error.is_rejected() {
+        if error.status() == Some(CONFLICT) && batch.attempts > 0 {
+            return self.renew_key(batch).await;
+        }
+        if !is_refusal(error) {
             return Err(Stop::Hold(self.hold_for(error)));
         }
-        if self.refused_in_a_row >= REFUSED_IN_A_ROW {
-            // Whatever we send is refused: that is no poison sample. Nothing is emptied into the dead letters.
-            return Err(Stop::Hold(Hold {
-                reason: HoldReason::Refused { detail: error.to_string() },
-                wait: RETRY_CEILING,
-            }));
-        }
         if blocks > 1 {
-            return self.halve(backlog, &batch, blocks).await;
+            if error.is_too_large() {
+                self.limits.insert(batch.kind, u64::from(batch.samples / 2).max(1));
+            }
+            return self.halve(batch, blocks).await;
         }
-        self.refused_in_a_row += 1;
+        if !self.takes_another(batch).await? {
+            return Ok(self.set_back(batch, error));
+        }
+        let too_large = error.is_too_large();
         let letter = DeadLetter {
             reason: if too_large { "too large for the cloud".into() } else { "refused by the cloud".into() },
             status: error.status(),
             response: Some(error.to_string()),
         };
-        self.put_aside(&batch, letter).await
+        self.put_aside(batch, letter).await
+    }
+
+    /// Whether the cloud takes the newest block of the kind at this very moment.
+    ///
+    /// This is a question, not a delivery, and the ledger knows nothing of it: the block comes again in a batch of its own
+    /// when its turn comes, and the cloud keeps one row a second.
+    async fn takes_another(&mut self, batch: &Batch) -> Result<bool, Stop> {
+        let &Batch { log, kind, last, .. } = batch;
+        let newest = self.outbox.block_before(log, batch.stream(), Seq(u32::MAX)).await?;
+        let Some(newest) = newest.map(|block| block.seq).filter(|newest| *newest > last) else {
+            return Ok(false);
+        };
+        let bounds = Bounds { log, kind, first: newest, last: newest, max_samples: u64::MAX, horizon: None };
+        let next = cut(&self.outbox, &self.config.sink, bounds).await.map_err(uncut(kind))?;
+        let Next::Ready(cut) = next else { return Ok(false) };
+        match self.api.upload(upload(cut.table, Uuid::new_v4())).await {
+            Ok(_) => Ok(true),
+            Err(error) if is_refusal(&error) => Ok(false),
+            Err(error) => Err(Stop::Hold(self.hold_for(&error))),
+        }
+    }
+
+    /// Gives the same rows a new key. An earlier attempt was stored under the old one, zipped otherwise (by the nowbridge
+    /// before an update, say); as the cloud keeps one row a second, storing them again does no harm.
+    async fn renew_key(&self, batch: &Batch) -> Result<Step, Stop> {
+        let again = NewBatch {
+            sink: batch.sink.clone(),
+            log: batch.log,
+            kind: batch.kind,
+            first: batch.first,
+            last: batch.last,
+            anchor_horizon: batch.anchor_horizon,
+            rows: batch.rows,
+            csv_sha256: batch.csv_sha256,
+        };
+        let renewed = self.outbox.recut(batch.key, again).await?;
+        tracing::info!(kind = %batch.kind, key = %renewed.idempotency_key, "A batch gets a new key; the cloud knows the old one with other bytes.");
+        Ok(Step::Moved)
+    }
+
+    /// Lets the kind wait: nothing of it is taken, so nothing of it is put aside.
+    fn set_back(&mut self, batch: &Batch, error: &CloudError) -> Step {
+        let detail = format!("{}: {error}", batch.kind);
+        let again = Instant::now() + RETRY_CEILING;
+        // If size was the complaint, it was not the fault.
+        self.limits.remove(&batch.kind);
+        self.refused.insert((batch.log, batch.kind), Refused { detail, again });
+        Step::Refused
     }
 
     /// Replaces the batch by its first half.
-    async fn halve(&self, backlog: &Backlog, batch: &Batch, blocks: usize) -> Result<Step, Stop> {
+    async fn halve(&self, batch: &Batch, blocks: usize) -> Result<Step, Stop> {
         let half = (blocks / 2).max(1);
         let stream = batch.stream();
         let limit = u32::try_from(half).unwrap_or(u32::MAX);
@@ -50,11 +106,11 @@ impl<A: Api> Uploader<A> {
         let last = kept.last().map_or(batch.first, |block| block.seq);
         let bounds = Bounds { last, ..Bounds::of(batch) };
         let kind = batch.kind;
-        let next = cut(&self.outbox, bounds).await.map_err(uncut(kind))?;
+        let next = cut(&self.outbox, &self.config.sink, bounds).await.map_err(uncut(kind))?;
         let Next::Ready(cut) = next else { return Ok(Step::Moved) };
         let smaller = NewBatch {
             sink: batch.sink.clone(),
-            log: backlog.log,
+            log: batch.log,
             kind,
             first: cut.first,
             last: cut.last,
@@ -67,10 +123,16 @@ impl<A: Api> Uploader<A> {
         Ok(Step::Moved)
     }
 
-    pub(super) async fn put_aside(&self, batch: &Batch, letter: DeadLetter) -> Result<Step, Stop> {
+    pub(super) async fn put_aside(&mut self, batch: &Batch, letter: DeadLetter) -> Result<Step, Stop> {
         tracing::error!(kind = %batch.kind, from = %batch.first, to = %batch.last, reason = %letter.reason, "Blocks became dead letters.");
         let blocks = self.outbox.dead_letter(batch.key, letter).await?;
+        self.refused.remove(&(batch.log, batch.kind));
         self.status.send_modify(|status| status.dead += blocks);
         Ok(Step::Moved)
     }
+}
+
+/// Whether the cloud has looked at the rows, or at how many they are, and does not want them.
+fn is_refusal(error: &CloudError) -> bool {
+    error.is_too_large() || error.is_rejected()
 }

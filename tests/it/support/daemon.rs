@@ -10,7 +10,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use nowbridge::clock::Clock;
 use nowbridge::cloud::{Api, Client as CloudClient, ClientConfig, Credentials, MeasurementQuery, Sort};
-use nowbridge::control::{Client, StageName, Status};
+use nowbridge::control::Status;
 use nowbridge::measurement::{Day, Kind, Quality, Reading, UnixSeconds, Value, ValueType};
 use nowbridge::radio::PeerAddress;
 use nowbridge::radio::air::{Air, LinkModel, serve_air};
@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::process::{Home, Running, until};
+use super::process::Home;
 
 pub const EMAIL: &str = "someone@example.org";
 pub const PASSWORD: &str = "Canary-password-1";
@@ -266,36 +266,6 @@ pub fn config(cloud: &str) -> String {
     );
     write!(config, "[[watch]]\naddress = \"{ADDRESS}\"\nname = \"left wrist\"\n").unwrap();
     config
-}
-
-impl Home {
-    /// Starts the daemon and waits until it runs.
-    pub async fn daemon(&self) -> Running {
-        let mut daemon = self.start(&["run"]);
-        self.running(&mut daemon).await;
-        daemon
-    }
-
-    /// Waits until the daemon answers and all its loops run.
-    pub async fn running(&self, daemon: &mut Running) {
-        until("the daemon runs", async || {
-            assert!(daemon.is_running(), "{}", daemon.stderr());
-            let status = self.status().await?;
-            (status.daemon.stage == StageName::Running).then_some(())
-        })
-        .await;
-    }
-
-    /// What the daemon says, if it answers.
-    pub async fn status(&self) -> Option<Status> {
-        Client::connect(&self.socket()).await.ok()?.status().await.ok()
-    }
-
-    /// Waits for a status like that.
-    pub async fn status_when(&self, what: &str, wanted: impl Fn(&Status) -> bool) -> Status {
-        let client = Client::connect(&self.socket()).await.unwrap();
-        until(what, async || Some(client.status().await.unwrap()).filter(&wanted)).await
-    }
 }
 
 /// Everything is fetched and everything is uploaded.

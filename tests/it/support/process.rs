@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use nowbridge::control::{Client, StageName, Status};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -113,6 +114,36 @@ impl Home {
         let ((stdout, out), (stderr, err)) = (file("out"), file("err"));
         let child = self.command(arguments).stdout(out).stderr(err).spawn().unwrap();
         Running { child, stdout, stderr }
+    }
+}
+
+impl Home {
+    /// Starts the daemon and waits until it runs.
+    pub async fn daemon(&self) -> Running {
+        let mut daemon = self.start(&["run"]);
+        self.running(&mut daemon).await;
+        daemon
+    }
+
+    /// Waits until the daemon answers and all its loops run.
+    pub async fn running(&self, daemon: &mut Running) {
+        until("the daemon runs", async || {
+            assert!(daemon.is_running(), "{}", daemon.stderr());
+            let status = self.status().await?;
+            (status.daemon.stage == StageName::Running).then_some(())
+        })
+        .await;
+    }
+
+    /// What the daemon says, if it answers.
+    pub async fn status(&self) -> Option<Status> {
+        Client::connect(&self.socket()).await.ok()?.status().await.ok()
+    }
+
+    /// Waits for a status like that.
+    pub async fn status_when(&self, what: &str, wanted: impl Fn(&Status) -> bool) -> Status {
+        let client = Client::connect(&self.socket()).await.unwrap();
+        until(what, async || Some(client.status().await.unwrap()).filter(&wanted)).await
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use nowbridge::clock::Clock;
+use nowbridge::measurement::Quality;
 use nowbridge::outbox::Outbox;
 use nowbridge::radio::air::{Air, AirCentral, AirLink, LinkModel};
 use nowbridge::radio::{Central, PeerAddress};
@@ -13,13 +14,14 @@ use nowbridge::sim::recording::generate;
 use nowbridge::sim::watch::{Flash, SimWatch, WatchOptions};
 use nowbridge::sync::{Outcome, Progress, SessionReport, collect};
 use nowbridge::watch::Bridge;
-use nowbridge::wire::bridge::{LogId, Sample, Seq};
+use nowbridge::wire::bridge::{LogId, Sample, Seq, Stream};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::watch::START;
+use super::tamper::{Tamper, Tampered};
+use super::watch::{START, offered};
 
 /// More flash than any story fills.
 pub const ROOMY: usize = 512;
@@ -37,6 +39,12 @@ pub fn worn_watch(length: Duration, ring_pages: usize, options: WatchOptions) ->
         (stream, Sample { at_ms: sample.at_ms, value: sample.value, quality: sample.quality })
     }));
     watch
+}
+
+/// A watch with a day of history.
+pub fn day_watch() -> SimWatch {
+    let options = WatchOptions { clock: Clock::simulated(START), ..WatchOptions::default() };
+    worn_watch(Duration::from_hours(24), ROOMY, options)
 }
 
 /// A watch within reach of a host with an outbox. It is 2025, and time runs with tokio's.
@@ -63,9 +71,55 @@ impl Scene {
         Self { watch, air, clock, outbox, dir }
     }
 
+    /// From now on the watch is tampered with.
+    pub fn tamper(&self, tamper: impl Tamper) {
+        self.air.place(address(), Tampered { watch: self.watch.clone(), tamper });
+    }
+
+    /// From now on it is not.
+    pub fn leave_alone(&self) {
+        self.air.place(address(), self.watch.clone());
+    }
+
+    /// Sessions until one fetches everything.
+    pub async fn persist(&self) -> SessionReport {
+        for _ in 0..50 {
+            let report = self.session().await;
+            if report.outcome == Outcome::Complete {
+                return report;
+            }
+        }
+        panic!("fifty sessions, and none fetched everything");
+    }
+
+    /// Every block that the watch offers, by its own account.
+    pub fn offered(&self) -> BTreeMap<Seq, Bytes> {
+        self.watch.with(offered)
+    }
+
+    /// Records so many events, each sealed alone, of which none is like another.
+    pub fn record_events(&self, count: u32) {
+        self.watch.with(|watch| {
+            let from_ms = watch.ticks_ms();
+            for index in 0..u64::from(count) {
+                let value = 1_000_000_000 + i32::try_from(index % 50).unwrap();
+                watch
+                    .record(Stream::EVENTS, Sample { at_ms: from_ms + index, value, quality: Quality::BEST });
+                watch.seal_all();
+            }
+        });
+    }
+
     /// A conversation with the watch.
     pub async fn bridge(&self) -> Bridge<AirLink> {
-        let link = AirCentral::new(self.air.clone()).connect(&address()).await.unwrap();
+        let central = AirCentral::new(self.air.clone());
+        let link = loop {
+            match central.connect(&address()).await {
+                // The last link may not have timed out yet.
+                Err(error) if error.is_transient() => tokio::time::sleep(Duration::from_secs(1)).await,
+                link => break link.unwrap(),
+            }
+        };
         Bridge::open(link).await.unwrap()
     }
 

@@ -1,1 +1,16 @@
-//! Stories.
+//! Stories about the way from the outbox to the cloud.
+
+mod a_batch_that_is_too_large_is_halved;
+mod a_block_that_cannot_be_read_is_put_aside;
+mod a_cloud_that_refuses_everything_empties_nothing;
+mod a_day_arrives_as_it_was_measured;
+mod an_answer_that_is_lost_costs_nothing;
+mod beats_of_a_second_stay_together;
+mod collecting_goes_on_without_a_login;
+mod nothing_leaves_without_consent;
+mod one_poisoned_block_holds_nobody_back;
+mod only_the_clouds_own_word_counts;
+mod simulated_data_stay_at_home;
+mod the_cloud_is_asked_no_sooner_than_it_wants;
+mod what_has_no_date_waits_for_one;
+mod whatever_the_cloud_answers_it_ends_up_whole;

@@ -1,0 +1,5 @@
+//! What a new user does first: the demo, and the commands of the README.
+#![cfg(feature = "sim")]
+
+mod everything_arrives_and_the_exit_code_says_so;
+mod the_commands_of_the_readme_work;

@@ -1,0 +1,217 @@
+//! Random logs, random batches, random answers, random crashes: in the end the cloud holds what was measured.
+
+use std::time::Duration;
+
+use nowbridge::measurement::UtcMicros;
+use nowbridge::upload::UploaderConfig;
+use nowbridge::wire::bridge::{Sample, Stream};
+use proptest::prelude::*;
+
+use crate::support::memory_cloud::{MemoryCloud, Parcel, Verdict, answer, answer_after};
+use crate::support::upload::{BOOTED, Depot, Held, Loop, Recorder, beats_of_boots, config, sample, values};
+
+/// One after the other, what happens to the watch.
+#[derive(Clone, Debug)]
+enum Act {
+    /// It records samples these many ms apart (where the stream leaves a choice), after a pause.
+    Record { stream: Stream, pause_ms: u64, apart_ms: Vec<u64> },
+    /// A host compares its clock with UTC.
+    Anchor,
+    /// A host fetches everything.
+    Fetch,
+    /// It is off for a while.
+    Reboot { off_ms: i64 },
+}
+
+/// What the cloud does with an upload that it could take.
+#[derive(Clone, Copy, Debug)]
+enum Answer {
+    Take,
+    Lose,
+    Fail,
+    Wait(u64),
+    Crash,
+}
+
+const STREAMS: [Stream; 4] = [Stream::HEART_RATE, Stream::BEATS, Stream::TEMPERATURE, Stream::ACTIVITY_TYPE];
+
+fn act() -> impl Strategy<Value = Act> {
+    let steps = proptest::collection::vec(250..1_500_u64, 1..60);
+    prop_oneof![
+        8 => (proptest::sample::select(&STREAMS[..]), 0..4_000_u64, steps)
+            .prop_map(|(stream, pause_ms, apart_ms)| Act::Record { stream, pause_ms, apart_ms }),
+        1 => Just(Act::Anchor),
+        3 => Just(Act::Fetch),
+        1 => (0..90_000_i64).prop_map(|off_ms| Act::Reboot { off_ms }),
+    ]
+}
+
+fn answers() -> impl Strategy<Value = Vec<Answer>> {
+    let answer = prop_oneof![
+        4 => Just(Answer::Take),
+        2 => Just(Answer::Lose),
+        1 => Just(Answer::Fail),
+        1 => (0..4_000_u64).prop_map(Answer::Wait),
+        1 => Just(Answer::Crash),
+    ];
+    proptest::collection::vec(answer, 0..60)
+}
+
+/// A cloud that goes through `answers`, then takes everything; never more than `rows` at once.
+fn cloud(answers: Vec<Answer>, rows: usize) -> MemoryCloud {
+    let mut answers = answers.into_iter();
+    MemoryCloud::judging(move |parcel: &Parcel| {
+        if parcel.rows.len() > rows {
+            return Verdict::Refuse(answer(413, "request entity too large"));
+        }
+        match answers.next().unwrap_or(Answer::Take) {
+            Answer::Take => Verdict::Take,
+            Answer::Lose => Verdict::Lose,
+            Answer::Crash => Verdict::Hang,
+            Answer::Fail => Verdict::Refuse(answer(500, "Internal server error")),
+            Answer::Wait(seconds) => {
+                Verdict::Refuse(answer_after(429, "later", Some(Duration::from_secs(seconds))))
+            }
+        }
+    })
+}
+
+/// A watch, the host it is fetched by, and the cloud.
+struct Trial {
+    recorder: Recorder,
+    boot: u16,
+    booted: UtcMicros,
+    now_ms: u64,
+    anchored: bool,
+    recorded: Vec<(Stream, UtcMicros, Sample)>,
+    depot: Depot,
+    cloud: MemoryCloud,
+    config: UploaderConfig,
+    uploading: Loop,
+}
+
+impl Trial {
+    async fn begin(cloud: MemoryCloud, seal_at: usize, max_samples: u64) -> Self {
+        let config = UploaderConfig { max_samples, ..config() };
+        let depot = Depot::new().await;
+        let mut uploading = Loop::start_with(config.clone(), cloud.clone(), &depot.outbox);
+        uploading.idle().await;
+        Self {
+            recorder: Recorder::sealing_at(seal_at),
+            boot: 1,
+            booted: BOOTED,
+            now_ms: 0,
+            anchored: false,
+            recorded: Vec::new(),
+            uploading,
+            depot,
+            cloud,
+            config,
+        }
+    }
+
+    async fn take(mut self, act: Act) -> Self {
+        match act {
+            Act::Record { stream, pause_ms, apart_ms } => self.record(stream, pause_ms, &apart_ms),
+            Act::Anchor => self.anchor().await,
+            Act::Fetch => {
+                self.depot.append(self.recorder.take()).await;
+                self = self.upload().await;
+            }
+            Act::Reboot { off_ms } => {
+                if !self.anchored {
+                    self.anchor().await;
+                }
+                self.recorder.reboot();
+                self.booted = UtcMicros(self.booted.0 + (self.now_ms as i64 + off_ms) * 1_000);
+                (self.boot, self.now_ms, self.anchored) = (self.boot + 1, 0, false);
+            }
+        }
+        self
+    }
+
+    fn record(&mut self, stream: Stream, pause_ms: u64, apart_ms: &[u64]) {
+        self.now_ms += pause_ms;
+        for (index, &step_ms) in apart_ms.iter().enumerate() {
+            let step_ms = match stream {
+                _ if index == 0 => 0,
+                Stream::HEART_RATE => 1_000,
+                Stream::TEMPERATURE => 60_000,
+                _ => step_ms,
+            };
+            self.now_ms += step_ms;
+            // Of beats, the interval; 0 where a run begins. Of anything else, any number.
+            let value = if stream == Stream::BEATS { step_ms } else { self.now_ms % 97 };
+            let sample = sample(self.now_ms, value as i32);
+            self.recorder.record(stream, sample);
+            self.recorded.push((stream, self.booted, sample));
+        }
+        self.now_ms += 1;
+    }
+
+    async fn anchor(&mut self) {
+        let ticks_us = self.now_ms * 1_000;
+        let utc = UtcMicros(self.booted.0 + ticks_us as i64);
+        self.depot.anchor(self.boot, ticks_us, utc).await;
+        self.anchored = true;
+    }
+
+    /// Lets the loop do what it can, and starts it anew, on an outbox opened anew, whenever it hangs.
+    async fn upload(mut self) -> Self {
+        let cloud = self.cloud.clone();
+        tokio::select! {
+            () = self.uploading.idle_again() => return self,
+            () = cloud.hangs() => {}
+        }
+        loop {
+            drop(self.uploading);
+            self.depot = self.depot.reopened().await;
+            self.uploading = Loop::start_with(self.config.clone(), cloud.clone(), &self.depot.outbox);
+            tokio::select! {
+                _ = self.uploading.idle() => return self,
+                () = cloud.hangs() => {}
+            }
+        }
+    }
+
+    fn expected(&self) -> Held {
+        let mut held = Held::new();
+        for &(stream, booted, sample) in &self.recorded {
+            if stream != Stream::BEATS {
+                values(&mut held, stream.kind().unwrap(), booted, &[sample]);
+            }
+        }
+        let pulse = self.recorded.iter().filter(|(stream, ..)| *stream == Stream::BEATS);
+        let pulse: Vec<_> = pulse.map(|(_, booted, sample)| (*booted, *sample)).collect();
+        beats_of_boots(&mut held, &pulse);
+        held
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_random_history(
+        acts in proptest::collection::vec(act(), 1..30),
+        answers in answers(),
+        seal_at in 1..30_usize,
+        max_samples in 1..400_u64,
+        rows in 40..300_usize,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let mut trial = Trial::begin(cloud(answers, rows), seal_at, max_samples).await;
+            for act in acts {
+                trial = trial.take(act).await;
+            }
+            trial.anchor().await;
+            trial = trial.take(Act::Fetch).await;
+
+            let samples: u64 = trial.depot.outbox.receipts(u32::MAX).await.unwrap().iter().map(|receipt| u64::from(receipt.samples)).sum();
+            assert_eq!((samples, trial.depot.waiting().await), (trial.recorded.len() as u64, 0));
+            assert_eq!(trial.depot.dead().await, vec![]);
+            assert_eq!(trial.cloud.held(), trial.expected());
+        });
+    }
+}
