@@ -144,7 +144,7 @@ fn make_table(
     stages: &mut Stages,
 ) -> anyhow::Result<()> {
     let mut note = |stage, took| *stages.entry(stage).or_default() += took;
-    let (rows, took) = timed(|| Source { kind, before: None, blocks, timeline }.rows());
+    let (rows, took) = timed(|| Source { kind, before: &[], blocks, timeline }.rows());
     let rows = rows?;
     note(Stage::Rows, took);
     let (table, took) = timed(|| Table::new(kind, &rows));
