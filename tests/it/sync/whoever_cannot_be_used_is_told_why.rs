@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::support::air::{address, air_with_watch};
-use crate::support::sync::{Scene, day_watch};
+use crate::support::sync::{Scene, worn_for};
 use crate::support::tamper::Tamper;
 
 /// Speaks version 2.
@@ -27,7 +27,7 @@ impl Tamper for Newer {
 
 #[tokio::test(start_paused = true)]
 async fn a_watch_with_another_version() {
-    let scene = Scene::new(day_watch()).await;
+    let scene = Scene::new(worn_for(6)).await;
     scene.tamper(Newer);
     let report = scene.session().await;
     let Outcome::Failed { reason, transient: false } = report.outcome else { panic!("{report:?}") };
@@ -65,7 +65,7 @@ impl Tamper for FallsSilent {
 #[tokio::test(start_paused = true)]
 async fn a_watch_that_falls_silent_in_the_middle_of_a_pull() {
     for (mute, unanswered) in [(false, "a pull"), (true, "commit")] {
-        let scene = Scene::new(day_watch()).await;
+        let scene = Scene::new(worn_for(6)).await;
         scene.tamper(FallsSilent { after: 100, mute });
         let start = Instant::now();
         let report = scene.session().await;
