@@ -41,10 +41,10 @@ pub fn worn_watch(length: Duration, ring_pages: usize, options: WatchOptions) ->
     watch
 }
 
-/// A watch with a day of history.
-pub fn day_watch() -> SimWatch {
+/// A watch with so many hours of history.
+pub fn worn_for(hours: u64) -> SimWatch {
     let options = WatchOptions { clock: Clock::simulated(START), ..WatchOptions::default() };
-    worn_watch(Duration::from_hours(24), ROOMY, options)
+    worn_watch(Duration::from_hours(hours), ROOMY, options)
 }
 
 /// A watch within reach of a host with an outbox. It is 2025, and time runs with tokio's.

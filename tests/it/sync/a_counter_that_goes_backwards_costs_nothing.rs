@@ -2,12 +2,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use nowbridge::measurement::Quality;
+use nowbridge::radio::air::LinkModel;
 use nowbridge::sim::watch::{Misbehaviour, SimWatch};
 use nowbridge::sync::Outcome;
 use nowbridge::wire::bridge::{Boot, CONTROL, DATA, Request, Response, Sample, Seq, Stream, seal};
 use uuid::Uuid;
 
-use crate::support::sync::{Scene, day_watch};
+use crate::support::sync::{Scene, worn_for};
 use crate::support::tamper::Tamper;
 use crate::support::watch::watch;
 
@@ -50,7 +51,7 @@ async fn a_number_that_is_used_again_begins_an_era() {
 #[tokio::test(start_paused = true)]
 async fn a_watch_that_is_wiped_in_the_middle_of_a_session_begins_a_log() {
     for after_ms in (450..2_100).step_by(275) {
-        let scene = Scene::new(day_watch()).await;
+        let scene = Scene::over(LinkModel::slow_1m_30ms(), worn_for(4)).await;
         let before = scene.offered();
         let wipe = async {
             tokio::time::sleep(Duration::from_millis(after_ms)).await;
@@ -99,7 +100,7 @@ impl Tamper for Boasts {
 
 #[tokio::test(start_paused = true)]
 async fn a_number_above_the_watchs_own_head_is_not_believed() {
-    let scene = Scene::new(day_watch()).await;
+    let scene = Scene::new(worn_for(6)).await;
     scene.tamper(Boasts { due: false });
     let report = scene.session().await;
     assert!(matches!(report.outcome, Outcome::Failed { transient: true, .. }), "{report:?}");

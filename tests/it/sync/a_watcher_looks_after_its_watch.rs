@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::sync::{Scene, address, day_watch};
+use crate::support::sync::{Scene, address, worn_for};
 use crate::support::watch::watch;
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -89,7 +89,7 @@ async fn sessions(scene: &Scene) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_was_away_is_collected_when_it_comes_back() {
-    let scene = Scene::new(day_watch()).await;
+    let scene = Scene::new(worn_for(6)).await;
     scene.air.set_in_range(&address(), false);
     let mut at_work = AtWork::begin(&scene, Mode::Stay);
     sleep(10 * HOUR).await;
@@ -109,7 +109,7 @@ async fn one_that_was_away_is_collected_when_it_comes_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_link_that_breaks_is_made_again() {
-    let scene = Scene::new(day_watch()).await;
+    let scene = Scene::new(worn_for(6)).await;
     let mut at_work = AtWork::begin(&scene, Mode::Stay);
     at_work.until(HOUR, is_connected).await;
     scene.record_events(100);
@@ -129,7 +129,7 @@ async fn a_link_that_breaks_is_made_again() {
 #[tokio::test(start_paused = true)]
 async fn it_stays_or_gives_the_watch_back() {
     for mode in [Mode::Stay, Mode::Release] {
-        let scene = Scene::new(day_watch()).await;
+        let scene = Scene::new(worn_for(6)).await;
         let mut at_work = AtWork::begin(&scene, mode);
         let status = at_work.until(HOUR, |status| status.complete_at.is_some() && !is_syncing(status)).await;
         assert_eq!(is_connected(&status), mode == Mode::Stay);
@@ -152,7 +152,7 @@ const fn is_syncing(status: &WatchStatus) -> bool {
 #[tokio::test(start_paused = true)]
 async fn it_comes_at_once_when_it_is_called() {
     for mode in [Mode::Stay, Mode::Release] {
-        let scene = Scene::new(day_watch()).await;
+        let scene = Scene::new(worn_for(6)).await;
         let mut at_work = AtWork::begin(&scene, mode);
         at_work.until(HOUR, |status| status.complete_at.is_some() && !is_syncing(status)).await;
         scene.record_events(10);
@@ -162,7 +162,7 @@ async fn it_comes_at_once_when_it_is_called() {
         assert_eq!(scene.stored_log().blocks, scene.offered(), "{mode:?}");
     }
     // Also while it waits after a failure.
-    let scene = Scene::new(day_watch()).await;
+    let scene = Scene::new(worn_for(6)).await;
     scene.air.set_in_range(&address(), false);
     let mut at_work = AtWork::begin(&scene, Mode::Stay);
     sleep(10 * HOUR).await;
@@ -192,7 +192,7 @@ async fn it_ends_at_once_when_it_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn it_does_nothing_until_something_is_due() {
-    let scene = Scene::new(day_watch()).await;
+    let scene = Scene::new(worn_for(6)).await;
     let mut at_work = AtWork::begin(&scene, Mode::Stay);
     at_work.until(HOUR, is_connected).await;
     at_work.status.mark_unchanged();

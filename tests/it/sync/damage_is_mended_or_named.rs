@@ -4,7 +4,7 @@ use nowbridge::sim::watch::Misbehaviour;
 use nowbridge::wire::bridge::{DATA, Seq};
 use uuid::Uuid;
 
-use crate::support::sync::{Scene, day_watch};
+use crate::support::sync::{Scene, worn_for};
 use crate::support::tamper::Tamper;
 
 /// Cuts notifications short, empties them, or puts something behind them.
@@ -41,7 +41,7 @@ impl Tamper for Flips {
 
 #[tokio::test(start_paused = true)]
 async fn a_block_that_is_damaged_in_flash_is_named_and_the_rest_flows() {
-    let scene = Scene::new(day_watch()).await;
+    let scene = Scene::new(worn_for(6)).await;
     assert!(scene.watch.with(|watch| watch.misbehave(Misbehaviour::CorruptStored(Seq(100)))));
     let report = scene.complete_session().await;
 
@@ -59,7 +59,7 @@ async fn a_block_that_is_damaged_in_flash_is_named_and_the_rest_flows() {
 
 #[tokio::test(start_paused = true)]
 async fn a_block_that_is_damaged_once_is_fetched_again() {
-    let scene = Scene::new(day_watch()).await;
+    let scene = Scene::new(worn_for(6)).await;
     for seq in [1, 50, 51, 700] {
         assert!(scene.watch.with(|watch| watch.misbehave(Misbehaviour::CorruptOnce(Seq(seq)))));
     }
@@ -72,7 +72,7 @@ async fn a_block_that_is_damaged_once_is_fetched_again() {
 #[tokio::test(start_paused = true)]
 async fn an_air_that_damages_never_makes_a_corrupt_block() {
     for seed in 0..5 {
-        let scene = Scene::new(day_watch()).await;
+        let scene = Scene::new(worn_for(6)).await;
         scene.watch.with(|watch| watch.misbehave(Misbehaviour::CorruptStored(Seq(9))));
         scene.tamper(Flips(Rng::with_seed(seed)));
         scene.persist().await;
@@ -87,7 +87,7 @@ async fn an_air_that_damages_never_makes_a_corrupt_block() {
 #[tokio::test(start_paused = true)]
 async fn mangled_notifications_are_asked_for_again() {
     for seed in 0..5 {
-        let scene = Scene::new(day_watch()).await;
+        let scene = Scene::new(worn_for(6)).await;
         scene.tamper(Mangles(Rng::with_seed(seed)));
         scene.persist().await;
         let stored = scene.stored_log();

@@ -5,14 +5,14 @@ use nowbridge::radio::air::{Faults, LinkModel};
 use nowbridge::wire::bridge::{CONTROL, DATA, LogStore, Request, Response};
 use uuid::Uuid;
 
-use crate::support::sync::{Scene, day_watch};
+use crate::support::sync::{Scene, worn_for};
 use crate::support::tamper::Tamper;
 use crate::support::watch::watch;
 
 #[tokio::test(start_paused = true)]
 async fn a_lossy_bus_costs_time_only() {
     for seed in 0..5 {
-        let scene = Scene::new(day_watch()).await;
+        let scene = Scene::new(worn_for(6)).await;
         scene.air.set_faults(Faults { seed, lose_notification: 0.1, ..Faults::default() });
         scene.persist().await;
         let stored = scene.stored_log();
@@ -83,7 +83,7 @@ impl Tamper for Babbles {
 
 #[tokio::test(start_paused = true)]
 async fn what_comes_before_a_pull_is_not_taken_for_its_blocks() {
-    let scene = Scene::new(day_watch()).await;
+    let scene = Scene::new(worn_for(6)).await;
     scene.tamper(Babbles(60));
     scene.complete_session().await;
     let stored = scene.stored_log();

@@ -3,14 +3,15 @@ use std::time::Duration;
 use nowbridge::clock::Clock;
 use nowbridge::measurement::UtcMicros;
 use nowbridge::outbox::Outbox;
+use nowbridge::radio::air::LinkModel;
 use nowbridge::sync::Outcome;
 use nowbridge::wire::bridge::LogStore;
 
-use crate::support::sync::{Scene, day_watch};
+use crate::support::sync::{Scene, worn_for};
 
 #[tokio::test(start_paused = true)]
 async fn without_the_time_it_collects_and_anchors_nothing() {
-    let mut scene = Scene::new(day_watch()).await;
+    let mut scene = Scene::new(worn_for(6)).await;
     scene.clock = Clock::simulated(UtcMicros(7_000_000));
     let report = scene.complete_session().await;
     let stored = scene.stored_log();
@@ -23,8 +24,8 @@ async fn without_the_time_it_collects_and_anchors_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_on_the_disk_is_not_acknowledged() {
-    for after_ms in (450..2_000).step_by(300) {
-        let mut scene = Scene::new(day_watch()).await;
+    for after_ms in (450..1_600).step_by(230) {
+        let mut scene = Scene::over(LinkModel::slow_1m_30ms(), worn_for(4)).await;
         let outbox = scene.outbox.clone();
         let fail = async {
             tokio::time::sleep(Duration::from_millis(after_ms)).await;

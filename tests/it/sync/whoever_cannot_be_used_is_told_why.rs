@@ -5,12 +5,12 @@ use nowbridge::radio::Central;
 use nowbridge::radio::air::{AirCentral, LinkModel};
 use nowbridge::sync::Outcome;
 use nowbridge::watch::{Bridge, WatchError};
-use nowbridge::wire::bridge::{DATA, INFO};
+use nowbridge::wire::bridge::{CONTROL, DATA, INFO};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::support::air::{address, air_with_watch};
-use crate::support::sync::{Scene, day_watch};
+use crate::support::sync::{Scene, worn_for};
 use crate::support::tamper::Tamper;
 
 /// Speaks version 2.
@@ -27,7 +27,7 @@ impl Tamper for Newer {
 
 #[tokio::test(start_paused = true)]
 async fn a_watch_with_another_version() {
-    let scene = Scene::new(day_watch()).await;
+    let scene = Scene::new(worn_for(6)).await;
     scene.tamper(Newer);
     let report = scene.session().await;
     let Outcome::Failed { reason, transient: false } = report.outcome else { panic!("{report:?}") };
@@ -46,29 +46,35 @@ async fn a_device_without_the_service() {
     assert!(matches!(error, WatchError::NoDriver) && !error.is_transient(), "{error}");
 }
 
-/// Falls silent, with a link that stays open.
-struct FallsSilent(u32);
+/// Sends so many notifications of data and then no more. It still answers requests, unless it is mute altogether.
+struct FallsSilent {
+    after: u32,
+    mute: bool,
+}
 
 impl Tamper for FallsSilent {
     fn said(&mut self, characteristic: Uuid, value: Bytes) -> Option<Bytes> {
         if characteristic == DATA {
-            self.0 = self.0.saturating_sub(1);
+            self.after = self.after.saturating_sub(1);
         }
-        (self.0 > 0).then_some(value)
+        let answers = characteristic == CONTROL && !self.mute && value[0] == 0;
+        (self.after > 0 || answers).then_some(value)
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_watch_that_falls_silent_in_the_middle_of_a_pull() {
-    let scene = Scene::new(day_watch()).await;
-    scene.tamper(FallsSilent(100));
-    let start = Instant::now();
-    let report = scene.session().await;
-    let Outcome::Failed { reason, transient: true } = report.outcome else { panic!("{report:?}") };
-    assert!(reason.starts_with("the watch did not answer"), "{reason}");
-    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
-    assert!(report.new > 0);
-    scene.leave_alone();
-    scene.complete_session().await;
-    assert_eq!(scene.stored_log().blocks, scene.offered());
+    for (mute, unanswered) in [(false, "a pull"), (true, "commit")] {
+        let scene = Scene::new(worn_for(6)).await;
+        scene.tamper(FallsSilent { after: 100, mute });
+        let start = Instant::now();
+        let report = scene.session().await;
+        let Outcome::Failed { reason, transient: true } = report.outcome else { panic!("{report:?}") };
+        assert_eq!(reason, format!("the watch did not answer {unanswered}"));
+        assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+        assert!(report.new > 0);
+        scene.leave_alone();
+        scene.complete_session().await;
+        assert_eq!(scene.stored_log().blocks, scene.offered());
+    }
 }
