@@ -98,6 +98,7 @@ fn watch_text(watch: &WatchStatus, now: UtcMicros) -> String {
         WatchState::Waiting { reason, until } => {
             format!("{}; next try {}", wait_text(reason), format::relative(*until, now))
         }
+        WatchState::RadioOff => "not looked for: the radio is off; set radio.kind".to_owned(),
         WatchState::Stopped => "stopped".to_owned(),
     };
     let complete = watch.complete_at.map_or_else(

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::control::{self, CloudView, Parts, Stage};
 use crate::outbox::Outbox;
 use crate::radio::Central;
-use crate::sync::{Watcher, WatcherConfig, WatcherSignals};
+use crate::sync::{WatchState, Watcher, WatcherConfig, WatcherSignals};
 use crate::upload::{UploadStatus, Uploader};
 
 /// How long the loops may take to end. What they have not committed by then is still on the watch.
@@ -112,10 +112,14 @@ fn start<C: Central>(
         failing: supervisor.failing(),
     };
     for config in watches {
-        let Some(central) = central.cloned() else { break };
         let (status, seen) = watch::channel(config.initial_status());
-        let sync_now = Arc::new(Notify::new());
         parts.watches.push(seen);
+        let Some(central) = central.cloned() else {
+            tracing::warn!(watch = %config.address, "The radio is off; this watch is not looked for.");
+            status.send_modify(|status| status.state = WatchState::RadioOff);
+            continue;
+        };
+        let sync_now = Arc::new(Notify::new());
         parts.sync_now.push(Arc::clone(&sync_now));
         let (outbox, arrivals) = (outbox.clone(), Arc::clone(&arrivals));
         supervisor.start(format!("sync {}", config.address), move |cancel| {

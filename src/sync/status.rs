@@ -61,6 +61,8 @@ pub enum WatchState {
         /// Until when at the latest.
         until: UtcMicros,
     },
+    /// Not looked for: the configuration switches the radio off.
+    RadioOff,
     /// The daemon is going down.
     Stopped,
 }

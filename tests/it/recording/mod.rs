@@ -1,4 +1,5 @@
 //! Recordings: where they come from, and that nothing of them is lost on the way.
+#![cfg(feature = "sim")]
 
 mod a_fit_file_becomes_a_recording;
 mod a_recording_is_repeated;
