@@ -50,8 +50,8 @@ async fn a_number_that_is_used_again_begins_an_era() {
 
 #[tokio::test(start_paused = true)]
 async fn a_watch_that_is_wiped_in_the_middle_of_a_session_begins_a_log() {
-    for after_ms in (450..2_100).step_by(275) {
-        let scene = Scene::over(LinkModel::slow_1m_30ms(), worn_for(4)).await;
+    for after_ms in (600..3_000).step_by(300) {
+        let scene = Scene::over(LinkModel::slow_1m_30ms(), worn_for(12)).await;
         let before = scene.offered();
         let wipe = async {
             tokio::time::sleep(Duration::from_millis(after_ms)).await;
