@@ -91,7 +91,6 @@ enum Stage {
     Csv,
     Hash,
     Zip,
-    Table,
 }
 
 type Stages = BTreeMap<Stage, Duration>;
@@ -147,10 +146,7 @@ fn make_table(
     let (rows, took) = timed(|| Source { kind, before: &[], blocks, timeline }.rows());
     let rows = rows?;
     note(Stage::Rows, took);
-    let (table, took) = timed(|| Table::new(kind, &rows));
-    let table = table?;
-    note(Stage::Table, took);
-
+    let table = Table::new(kind, &rows)?;
     let (text, took) = timed(|| written(kind, &rows));
     let text = text?;
     note(Stage::Csv, took);

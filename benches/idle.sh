@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# What a daemon costs that has nothing to do: benches/idle.sh
+# What a daemon costs that has nothing to do: benches/idle.sh [PROGRAM]
 #
-# Builds nowbridge, starts a private cloud and a simulated watch with a day in its flash, lets a daemon collect and upload all
-# of it, and then measures in the daemon's own process: how soon after its start the control socket answers, how much memory
-# it holds, how often its threads wake up, and how often it flushes the disk. Needs python3; strace if it is there. Ends only
-# the processes that it has started.
+# Builds nowbridge unless a program is named, starts a private cloud and a simulated watch with a day in its flash, lets a
+# daemon collect and upload all of it, and then measures in the daemon's own process: how soon after its start the control
+# socket answers, how much memory it holds, how often its threads wake up, and how often it flushes the disk. Needs python3;
+# strace if it is there. Ends only the processes that it has started.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -14,13 +14,18 @@ if ! command -v python3 >/dev/null; then
     exit 1
 fi
 
-cargo build --release --locked
-program=${CARGO_TARGET_DIR:-target}/release/nowbridge
+program=${1:-}
+if [ -z "$program" ]; then
+    cargo build --release --locked
+    program=${CARGO_TARGET_DIR:-target}/release/nowbridge
+fi
 home=$(mktemp -d "${CARGO_TARGET_DIR:-target}/idle-XXXXXX")
 home=$(cd "$home" && pwd)
 # A socket's path holds 107 bytes; a deep build folder takes more.
 sockets=$(mktemp -d)
 children=()
+# As systemd/nowbridge.service has it.
+export MALLOC_ARENA_MAX=1
 
 finish() {
     local child

@@ -22,7 +22,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::common::numbers::grouped;
-use crate::common::tape::{Heard, SlowDisk, Tape, Taped};
+use crate::common::slow::slow_disk;
+use crate::common::tape::{Heard, Tape, Taped};
 use crate::common::week::{self, Load, START};
 
 /// A link, a watch and a disk.
@@ -77,6 +78,7 @@ fn cases() -> Vec<Case> {
         case("2M, 15 ms, 20 ms a commit (SD card)", fast, SealPolicy::Packed, 20),
         case("2M, 15 ms, 100 ms a commit (bad SD card)", fast, SealPolicy::Packed, 100),
         case("2M, 15 ms, sealed every minute", fast, SealPolicy::Bounded, 0),
+        case("2M, 15 ms, sealed every minute, SD card", fast, SealPolicy::Bounded, 20),
         case("1M, 30 ms, 6 packets an event", slow, SealPolicy::Packed, 0),
         case("1M, 30 ms, 6 packets, sealed every minute", slow, SealPolicy::Bounded, 0),
         case("1M, 15 ms, no data length extension", old, SealPolicy::Packed, 0),
@@ -98,8 +100,9 @@ fn run(case: &Case) -> anyhow::Result<Figures> {
 
         let began = Instant::now();
         let link = AirCentral::new(air.clone()).connect(&address).await?;
-        let mut bridge = Bridge::open(SlowDisk { link, flush: case.flush }).await?;
-        let report = collect(&mut bridge, &outbox, clock, &watch::Sender::new(Progress::default())).await;
+        let mut bridge = Bridge::open(link).await?;
+        let progress = watch::Sender::new(Progress::default());
+        let report = slow_disk(collect(&mut bridge, &outbox, clock, &progress), case.flush).await;
         let session = began.elapsed();
 
         ensure!(report.outcome == Outcome::Complete, "the session ended: {}", report.outcome);

@@ -3,6 +3,7 @@
 
 pub mod numbers;
 pub mod shelf;
+pub mod slow;
 pub mod tape;
 pub mod week;
 

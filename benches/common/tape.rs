@@ -1,11 +1,10 @@
-//! What crosses the air, and when: a tape between the air and a watch. And a link on which each commit comes late.
+//! What crosses the air, and when: a tape between the air and a watch.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use nowbridge::radio::air::{Advertisement, AttError, Doorbell, Peripheral, Presence};
-use nowbridge::radio::{Link, LinkClosed, Notifications, RadioError, WriteMode};
 use nowbridge::wire::bridge::{CONTROL, DATA, Request};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -142,47 +141,5 @@ impl<P: Peripheral> Peripheral for Taped<P> {
             self.tape.lock().data(value.len(), self.interval);
         }
         next
-    }
-}
-
-/// A link on which a commit reaches the watch so much later: what a slow disk does to a session, which tells the watch only
-/// when the blocks are on the disk.
-pub struct SlowDisk<L> {
-    /// The link.
-    pub link: L,
-    /// What a flush of the disk takes.
-    pub flush: Duration,
-}
-
-impl<L: Link> Link for SlowDisk<L> {
-    fn characteristics(&self) -> Vec<Uuid> {
-        self.link.characteristics()
-    }
-
-    fn mtu(&self) -> u16 {
-        self.link.mtu()
-    }
-
-    async fn read(&self, characteristic: Uuid) -> Result<Vec<u8>, RadioError> {
-        self.link.read(characteristic).await
-    }
-
-    async fn write(&self, characteristic: Uuid, value: Vec<u8>, mode: WriteMode) -> Result<(), RadioError> {
-        if characteristic == CONTROL && matches!(Request::decode(&value), Ok(Request::Commit { .. })) {
-            tokio::time::sleep(self.flush).await;
-        }
-        self.link.write(characteristic, value, mode).await
-    }
-
-    async fn subscribe(&self, characteristic: Uuid) -> Result<Notifications, RadioError> {
-        self.link.subscribe(characteristic).await
-    }
-
-    async fn closed(&self) -> LinkClosed {
-        self.link.closed().await
-    }
-
-    async fn disconnect(&self) {
-        self.link.disconnect().await;
     }
 }
