@@ -3,6 +3,10 @@
 //! A watch stamps with ticks since boot, never with wall time. The host writes down *anchors* (this tick was that instant) at
 //! each sync, and UTC follows by straight lines between them, so a crystal that is 50 ppm off costs nothing once there are
 //! two. A boot without any anchor has no UTC: its readings wait, visibly, instead of being dated by guess.
+//!
+//! What is dated stays dated: an anchor that comes later never moves a tick that had a date before. A second of data may be in
+//! the cloud already, and if what follows it were dated by another line, the two would overlap there. So a tick after the last
+//! anchor of a boot that still runs has no date yet, and one before the first keeps the rate of an exact clock.
 
 use super::UtcMicros;
 
@@ -28,6 +32,8 @@ pub struct AnchorPoint {
 pub struct Timeline {
     /// Sorted by boot, then ticks.
     anchors: Vec<AnchorPoint>,
+    /// No anchor will ever be added.
+    ended: bool,
 }
 
 impl Timeline {
@@ -35,10 +41,16 @@ impl Timeline {
     pub fn new(mut anchors: Vec<AnchorPoint>) -> Self {
         anchors.sort_by_key(|anchor| (anchor.boot, anchor.ticks_us));
         anchors.dedup_by_key(|anchor| (anchor.boot, anchor.ticks_us));
-        Self { anchors }
+        Self { anchors, ended: false }
     }
 
-    /// UTC of a tick; `None` for a boot that was never anchored.
+    /// The timeline of a log that the watch has ended: no anchor will ever be added.
+    #[must_use]
+    pub fn ended(self) -> Self {
+        Self { ended: true, ..self }
+    }
+
+    /// UTC of a tick. `None` for a boot that was never anchored, and after the last anchor of one that may still be.
     pub fn utc(&self, boot: u16, ticks_us: u64) -> Option<UtcMicros> {
         let start = self.anchors.partition_point(|anchor| anchor.boot < boot);
         let end = self.anchors.partition_point(|anchor| anchor.boot <= boot);
@@ -47,8 +59,9 @@ impl Timeline {
         let utc = match (later.checked_sub(1).map(|at| anchors[at]), anchors.get(later).copied()) {
             (None, None) => return None,
             (Some(before), Some(after)) => between(before, after, ticks_us),
-            // Outside the anchors the nearest one counts, at the rate that the nearest pair shows.
-            (None, Some(first)) => beyond(first, anchors.get(1).copied(), ticks_us),
+            // The rate that a later pair shows would be nearer the truth, but would move what may have been sent.
+            (None, Some(first)) => at_rate(first, ticks_us, 1.0),
+            (Some(_), None) if !self.ended && end == self.anchors.len() => return None,
             (Some(last), None) => beyond(last, later.checked_sub(2).map(|at| anchors[at]), ticks_us),
         };
         Some(utc)
@@ -103,9 +116,10 @@ mod tests {
     }
 
     #[test]
-    fn drift_is_taken_out_between_and_beyond_two_anchors() {
-        let timeline = Timeline::new(vec![anchor(30 * HOUR, 50.0), anchor(6 * HOUR, 50.0)]);
-        for hour in [0, 6, 7, 18, 30, 31] {
+    fn drift_is_taken_out_between_two_anchors_and_after_a_boot_that_is_over() {
+        let next_boot = AnchorPoint { boot: 4, ticks_us: 0, utc: UtcMicros(BOOT * 2) };
+        let timeline = Timeline::new(vec![anchor(30 * HOUR, 50.0), anchor(6 * HOUR, 50.0), next_boot]);
+        for hour in [6, 7, 18, 30, 31] {
             let truth = anchor(hour * HOUR, 50.0).utc;
             let off = timeline.utc(3, hour * HOUR).unwrap().since(truth);
             assert!(off.abs() <= 2, "{off} µs off after {hour} h");
@@ -113,11 +127,14 @@ mod tests {
     }
 
     #[test]
-    fn one_anchor_shifts_and_none_says_nothing() {
+    fn one_anchor_dates_what_is_before_it_and_none_dates_nothing() {
         let timeline = Timeline::new(vec![anchor(HOUR, 0.0)]);
         assert_eq!(timeline.utc(3, 0), Some(UtcMicros(BOOT)));
+        assert_eq!(timeline.utc(3, HOUR), Some(anchor(HOUR, 0.0).utc));
+        assert_eq!(timeline.utc(3, HOUR + 1), None);
         assert_eq!(timeline.utc(2, 0), None);
         assert_eq!(Timeline::default().utc(0, 0), None);
+        assert_eq!(timeline.ended().utc(3, HOUR + 1), Some(UtcMicros(BOOT + HOUR as i64 + 1)));
     }
 
     #[test]
@@ -130,12 +147,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn time_runs_forward_within_a_boot(ticks in proptest::collection::btree_set(0_u64..2_000_000_000_000, 2..40), ppm in -80.0_f64..80.0) {
+        fn time_runs_forward_and_what_is_dated_stays_dated(
+            ticks in proptest::collection::btree_set(0_u64..2_000_000_000_000, 2..40), ppm in -80.0_f64..80.0,
+        ) {
             let ticks: Vec<u64> = ticks.into_iter().collect();
-            let timeline = Timeline::new(ticks.iter().step_by(3).map(|&at| anchor(at, ppm)).collect());
-            let utc: Vec<UtcMicros> = ticks.iter().map(|&at| timeline.utc(3, at).unwrap()).collect();
-            for (pair, step) in utc.windows(2).zip(ticks.windows(2)) {
-                prop_assert!(pair[0] <= pair[1], "{step:?} became {pair:?}");
+            let anchors: Vec<AnchorPoint> = ticks.iter().step_by(3).map(|&at| anchor(at, ppm)).collect();
+            let mut dated: Vec<Option<UtcMicros>> = vec![None; ticks.len()];
+            for known in 1..=anchors.len() {
+                let timeline = Timeline::new(anchors[..known].to_vec());
+                for (before, &at) in dated.iter_mut().zip(&ticks) {
+                    let now = timeline.utc(3, at);
+                    prop_assert!(before.is_none() || *before == now, "{at} moved from {before:?} to {now:?}");
+                    *before = now;
+                }
+                let utc: Vec<UtcMicros> = dated.iter().copied().flatten().collect();
+                prop_assert!(utc.is_sorted(), "{utc:?}");
             }
         }
     }

@@ -26,6 +26,11 @@ impl Notifications {
         self.0.recv().await
     }
 
+    /// Whether none is waiting.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The next notification if one is waiting.
     pub fn try_next(&mut self) -> Option<Bytes> {
         self.0.try_recv().ok()

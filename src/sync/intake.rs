@@ -8,8 +8,10 @@ use tokio::time::Instant;
 use crate::outbox::{GapCause, NewBlock, NewGap};
 use crate::wire::bridge::{Info, RawBlock, Seq};
 
-/// A group is committed when it has this many blocks …
+/// A group is committed when it has this many blocks and no other is waiting: while a slow disk flushes, the next group grows …
 const GROUP_BLOCKS: usize = 64;
+/// … or this many …
+const MOST_BLOCKS: usize = 512;
 /// … or when its first block has waited this long.
 const GROUP_AGE: Duration = Duration::from_secs(1);
 
@@ -54,9 +56,9 @@ impl Intake {
         self.blocks.is_empty() && self.gaps.is_empty()
     }
 
-    /// Whether the group is large enough to commit.
-    pub const fn is_full(&self) -> bool {
-        self.blocks.len() >= GROUP_BLOCKS
+    /// Whether the group is large enough to commit, or would be if `more` were not waiting.
+    pub const fn is_full(&self, more: bool) -> bool {
+        self.blocks.len() >= if more { MOST_BLOCKS } else { GROUP_BLOCKS }
     }
 
     /// When the group has to be committed at the latest.

@@ -4,6 +4,7 @@
 //! transaction, and only what is committed is acknowledged. Whatever number is missing gets a name before the cursor passes it:
 //! overwritten on the watch, burned by the watch after a power cut, or corrupt in its flash.
 
+mod anchoring;
 mod error;
 mod history;
 mod intake;

@@ -4,22 +4,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
+use super::anchoring::Anchoring;
 use super::intake::{Damage, Intake, Offered};
 use super::{Outcome, Progress, SessionReport, SyncError, history};
 use crate::clock::Clock;
-use crate::measurement::UtcMicros;
-use crate::outbox::{Anchor, AnchorSource, Log, Outbox, SessionKey};
+use crate::outbox::{Log, Outbox, SessionKey};
 use crate::radio::Link;
 use crate::watch::{Bridge, Pulled, WatchError};
-use crate::wire::bridge::{Capabilities, DataError, ErrorCode, Info, RawBlock, Seq, Stream};
+use crate::wire::bridge::{Capabilities, DataError, ErrorCode, Info, RawBlock, Seq};
 
-/// A host whose clock says less than this (2025-01-01) has not been told the time: it must not anchor a watch.
-const CLOCK_IS_SET: UtcMicros = UtcMicros(1_735_689_600_000_000);
-/// A watch whose clock is this close to ours is left alone: each setting costs it a block of flash, and us a block to fetch.
-const CLOCK_IS_RIGHT_US: u64 = 1_000_000;
 /// A watch that cannot read its flash may be erasing a page; it is asked again after this.
-const FLASH_REST: Duration = Duration::from_secs(1);
+const FLASH_REST: Duration = Duration::from_secs(5);
+/// While blocks stream in, the watch is told this often at most what is safe: telling takes two connection events, in which nobody
+/// takes what arrives, and a watch that is told late only frees its flash late.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 /// Pulls in a row that bring nothing new before the session gives up and leaves the rest to the next one.
 const PULLS_WITHOUT_PROGRESS: u32 = 8;
 
@@ -61,9 +61,9 @@ pub async fn collect<L: Link>(
             key,
             report: &mut report,
             progress,
-            anchor: None,
+            anchoring: Anchoring::default(),
             told: Seq(0),
-            newest: None,
+            told_at: Instant::now(),
         };
         session.run(info).await
     };
@@ -89,11 +89,11 @@ struct Session<'a, L> {
     key: SessionKey,
     report: &'a mut SessionReport,
     progress: &'a watch::Sender<Progress>,
-    anchor: Option<Anchor>,
+    anchoring: Anchoring,
     /// What the watch was told in this session.
     told: Seq,
-    /// The block of the present boot that begins last.
-    newest: Option<RawBlock>,
+    /// When that was, or the session began.
+    told_at: Instant,
 }
 
 /// Why a pull ended.
@@ -108,7 +108,7 @@ enum PullEnd {
 
 impl<L: Link> Session<'_, L> {
     async fn run(mut self, info: Info) -> Result<(), SyncError> {
-        self.anchor().await?;
+        self.anchoring.begin(self.bridge, self.outbox, self.log.key, self.clock).await?;
         self.bridge.flush().await?;
         let mut window = self.window(&info).await?;
         history::compare(self.bridge, self.outbox, self.key, &self.log, &window).await?;
@@ -120,7 +120,8 @@ impl<L: Link> Session<'_, L> {
             let expected = intake.expected();
             if expected > window.head {
                 self.commit(&mut intake).await?;
-                return self.tell_again(&window).await;
+                self.tell_again(&window).await?;
+                return self.anchoring.finish(self.bridge, self.outbox, self.log.key, self.clock).await;
             }
             let end = self.pull(&window, &mut intake).await?;
             self.commit(&mut intake).await?;
@@ -168,30 +169,6 @@ impl<L: Link> Session<'_, L> {
         Ok(())
     }
 
-    /// Writes down how the watch's clock stands to ours, and sets it if it is off.
-    async fn anchor(&mut self) -> Result<(), SyncError> {
-        if self.clock.now() < CLOCK_IS_SET {
-            tracing::warn!(now = %self.clock.now(), "This computer's clock is not set; the watch's readings wait for a time.");
-            return Ok(());
-        }
-        let compared = self.bridge.compare_clocks(self.clock).await?;
-        let anchor = Anchor {
-            boot: compared.reading.boot,
-            ticks_us: compared.reading.ticks_us,
-            utc: compared.utc,
-            uncertainty_us: compared.uncertainty_us,
-            source: AnchorSource::Host,
-        };
-        self.outbox.add_anchor(self.log.key, anchor).await?;
-        self.anchor = Some(anchor);
-        let ours = u64::try_from(compared.utc.0).unwrap_or(0);
-        if compared.reading.utc_us.abs_diff(ours) > CLOCK_IS_RIGHT_US {
-            let round_trip_us = compared.uncertainty_us.saturating_mul(2);
-            self.bridge.set_clock(self.clock.now(), round_trip_us).await?;
-        }
-        Ok(())
-    }
-
     /// Pulls from the next wanted block until the watch ends it or something is wrong with what arrives.
     async fn pull(&mut self, window: &Info, intake: &mut Intake) -> Result<PullEnd, SyncError> {
         self.bridge.start_pull(window, intake.expected()).await?;
@@ -205,7 +182,7 @@ impl<L: Link> Session<'_, L> {
                         return Ok(end);
                     }
                     first = false;
-                    if intake.is_full() {
+                    if intake.is_full(self.bridge.has_more()) {
                         self.commit(intake).await?;
                         self.show(window);
                     }
@@ -238,7 +215,7 @@ impl<L: Link> Session<'_, L> {
     fn take(&mut self, block: &RawBlock, first: bool, intake: &mut Intake) -> Option<PullEnd> {
         match intake.offer(block) {
             Offered::Taken => {
-                self.note_newest(block);
+                self.anchoring.note(block);
                 None
             }
             // Notifications may have been lost without a trace. Asked for anew, the watch starts with the first it has.
@@ -251,16 +228,16 @@ impl<L: Link> Session<'_, L> {
         }
     }
 
-    /// Commits what is pending, then tells the watch.
+    /// Commits what is pending, then tells the watch if it has not been told for a while.
     async fn commit(&mut self, intake: &mut Intake) -> Result<(), SyncError> {
-        if self.commit_what_came(intake).await? {
+        if self.commit_what_came(intake).await? && self.told_at.elapsed() >= TELL_EVERY {
             self.bridge.commit(self.log.log_id, self.report.cursor).await?;
-            self.told = self.report.cursor;
+            (self.told, self.told_at) = (self.report.cursor, Instant::now());
         }
         Ok(())
     }
 
-    /// The last session may have broken off between its commit and telling the watch.
+    /// Tells the watch what it does not know yet. The last session may have broken off between its commit and telling the watch.
     async fn tell_again(&mut self, window: &Info) -> Result<(), SyncError> {
         if self.told.max(window.acked) < self.report.cursor {
             self.bridge.commit(self.log.log_id, self.report.cursor).await?;
@@ -278,25 +255,8 @@ impl<L: Link> Session<'_, L> {
         self.report.new += u64::from(appended.new);
         self.report.duplicate += u64::from(appended.duplicate);
         self.report.cursor = appended.cursor;
-        self.report.newest = self.newest().or(self.report.newest);
+        self.report.newest = self.anchoring.newest().or(self.report.newest);
         Ok(true)
-    }
-
-    fn note_newest(&mut self, block: &RawBlock) {
-        let header = block.header();
-        let current = self.anchor.is_some_and(|anchor| anchor.boot == header.boot);
-        let later = self.newest.as_ref().is_none_or(|newest| newest.header().t0_ms <= header.t0_ms);
-        if current && later && header.stream != Stream::ANCHORS {
-            self.newest = Some(block.clone());
-        }
-    }
-
-    /// When the newest sample of this session was taken.
-    fn newest(&self) -> Option<UtcMicros> {
-        let (anchor, block) = (self.anchor?, self.newest.as_ref()?);
-        let last_ms = block.samples().ok()?.last()?.at_ms;
-        let ago = i64::try_from(anchor.ticks_us).ok()? - i64::try_from(last_ms).ok()?.checked_mul(1_000)?;
-        Some(UtcMicros(anchor.utc.0 - ago))
     }
 
     fn show(&self, window: &Info) {

@@ -105,11 +105,25 @@ pub async fn cut(outbox: &Outbox, sink: &Sink, bounds: Bounds) -> Result<Next, C
         ticks_us: anchor.ticks_us,
         utc: anchor.utc,
     });
-    let points: Vec<AnchorPoint> = points.collect();
-    Ok(tokio::task::spawn_blocking(move || build(kind, &before, &blocks, points, horizon)).await??)
+    let clock = WatchClock { points: points.collect(), horizon, ended: has_ended(outbox, log).await? };
+    Ok(tokio::task::spawn_blocking(move || build(kind, &before, &blocks, clock)).await??)
 }
 
-/// The blocks before a batch of beats whose last beats may share a second with its first: mostly one, but where every run
+/// What is known of the clock that blocks were stamped with.
+struct WatchClock {
+    points: Vec<AnchorPoint>,
+    horizon: Option<AnchorKey>,
+    ended: bool,
+}
+
+/// Whether the watch has begun another log, so that no anchor will come for this one.
+async fn has_ended(outbox: &Outbox, log: LogKey) -> Result<bool, OutboxError> {
+    let logs = outbox.logs().await?;
+    let device = logs.iter().find(|known| known.key == log).map(|known| known.device);
+    Ok(logs.iter().any(|other| Some(other.device) == device && other.key > log))
+}
+
+/// The blocks before a batch whose last samples may share a second with its first: mostly one, but where every run of beats
 /// breaks off at once a block holds a single beat.
 ///
 /// What was put aside is left out: the cloud would refuse it again, and with it the batch.
@@ -120,11 +134,9 @@ async fn before(
     stream: Stream,
 ) -> Result<Vec<RawBlock>, OutboxError> {
     let (mut blocks, mut at) = (Vec::new(), first);
-    if kind.value_type() != ValueType::Frame {
-        return Ok(blocks);
-    }
     // A block holds one beat at least, and a row takes no more than these.
-    for _ in 0..HeartBeatFrame::MAX_BEATS {
+    let farthest = if kind.value_type() == ValueType::Frame { HeartBeatFrame::MAX_BEATS } else { 1 };
+    for _ in 0..farthest {
         let Some(stored) = outbox.block_before(log, stream, at).await? else { break };
         at = stored.seq;
         if outbox.is_dead(sink, log, kind, at).await? {
@@ -178,11 +190,12 @@ fn build(
     kind: Kind,
     before: &[RawBlock],
     stored: &[StoredBlock],
-    points: Vec<AnchorPoint>,
-    horizon: Option<AnchorKey>,
+    clock: WatchClock,
 ) -> Result<Next, TableError> {
+    let WatchClock { points, horizon, ended } = clock;
     let newest_boot = points.iter().map(|point| Boot(point.boot)).max();
     let timeline = Timeline::new(points);
+    let timeline = if ended { timeline.ended() } else { timeline };
     let mut blocks = Vec::with_capacity(stored.len());
     for block in stored {
         match RawBlock::parse(block.body.clone()) {
@@ -219,7 +232,9 @@ fn build(
         if blocks.is_empty() {
             return Ok(match culprit {
                 // The present boot is anchored by the next session; one that is over never will be.
-                RowsError::NoClock { boot, .. } if newest_boot.is_none_or(|newest| newest < boot) => {
+                RowsError::NoClock { boot, .. }
+                    if !ended && newest_boot.is_none_or(|newest| newest <= boot) =>
+                {
                     Next::Undated
                 }
                 hopeless => Next::Hopeless { seq, reason: hopeless.to_string() },

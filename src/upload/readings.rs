@@ -76,12 +76,17 @@ impl Source<'_> {
             }
         }
         let samples = readings.len() as u64;
+        // The batch before ends in the second in which this one begins: its last sample gives way on the server.
+        let seam = self.before.last().and_then(|before| self.dated(before).ok());
+        let seam = seam.and_then(|dated| dated.last().map(|(_, at)| at.seconds()));
+        let gives_way =
+            u64::from(seam.is_some_and(|seam| readings.first().is_some_and(|first| first.at == seam)));
         // A stable sort keeps the order of samples within a second: the last one is the latest.
         readings.sort_by_key(|reading| reading.at);
         readings.reverse();
         readings.dedup_by_key(|reading| reading.at);
         readings.reverse();
-        let folded = samples - readings.len() as u64;
+        let folded = samples - readings.len() as u64 + gives_way;
         Ok(Rows { readings, samples, folded })
     }
 
@@ -169,7 +174,11 @@ mod tests {
     const BOOTED: i64 = 1_672_531_200_000_000;
 
     fn timeline() -> Timeline {
-        Timeline::new(vec![AnchorPoint { boot: 1, ticks_us: 0, utc: UtcMicros(BOOTED) }])
+        Timeline::new(vec![AnchorPoint {
+            boot: 1,
+            ticks_us: 1_000_000_000,
+            utc: UtcMicros(BOOTED + 1_000_000_000),
+        }])
     }
 
     fn block(seq: u32, stream: Stream, samples: &[(u64, i32, u8)]) -> RawBlock {

@@ -23,8 +23,8 @@ use crate::wire::bridge::{
 const REPLY_DEADLINE: Duration = Duration::from_secs(10);
 /// Reads of the clock for one anchor; the one with the shortest round trip is kept.
 const CLOCK_READS: usize = 4;
-/// Blocks that the watch may send ahead of us. The page proposes 16 KiB; twice that rides out a slow commit at 160 kB/s.
-const WINDOW: u32 = 32 * 1024;
+/// Blocks that the watch may send ahead of us, if it allows so much. Half of it rides out a commit of 200 ms at 160 kB/s.
+const WINDOW: u32 = 64 * 1024;
 
 /// What a pull yields.
 #[derive(Debug)]
@@ -241,6 +241,11 @@ impl<L: Link> Bridge<L> {
         Ok(damaged)
     }
 
+    /// Whether something of the running pull has arrived and was not taken.
+    pub fn has_more(&self) -> bool {
+        !self.data.is_empty() || self.pull.as_ref().is_some_and(|pull| !pull.ready.is_empty())
+    }
+
     /// Closes the link.
     pub async fn close(self) {
         self.link.disconnect().await;
@@ -287,7 +292,10 @@ impl<L: Link> Bridge<L> {
     /// Takes a slice of the block stream.
     fn take(&mut self, notification: &[u8]) -> Result<(), WatchError> {
         let Some(pull) = &mut self.pull else { return Ok(()) };
-        pull.deadline = Instant::now() + REPLY_DEADLINE;
+        // A notification without content is no sign of progress.
+        if notification.len() > 1 {
+            pull.deadline = Instant::now() + REPLY_DEADLINE;
+        }
         let mut blocks = Vec::new();
         let taken = pull.assembler.push(notification, &mut blocks);
         pull.ready.extend(blocks);

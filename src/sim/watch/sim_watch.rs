@@ -62,7 +62,7 @@ impl Default for WatchOptions {
             device_id: DeviceId(*b"simulated watch\0"),
             drift_ppm: 0,
             policy: SealPolicy::default(),
-            max_credit: 16 * 1024,
+            max_credit: u16::MAX,
             clock: Clock::default(),
             age: Duration::ZERO,
             seed: 0,

@@ -18,6 +18,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::outbox::{WATCH, open};
 
+/// Longer than any story, µs: an anchor there dates everything before it.
+pub const LONG_US: u64 = 400 * 86_400 * 1_000_000;
+
+/// The instant of that anchor on a watch that booted at `booted`.
+pub fn after_long(booted: UtcMicros) -> UtcMicros {
+    UtcMicros(booted.0 + LONG_US as i64)
+}
+
 /// When the watch of these stories booted: 2023-01-01T00:00:00Z.
 pub const BOOTED: UtcMicros = UtcMicros(1_672_531_200_000_000);
 
@@ -162,7 +170,7 @@ impl Depot {
     /// With boot 1 anchored at [`BOOTED`], and what was recorded.
     pub async fn holding(recorder: &mut Recorder) -> Self {
         let depot = Self::new().await;
-        depot.anchor(1, 0, BOOTED).await;
+        depot.anchor(1, LONG_US, after_long(BOOTED)).await;
         depot.append(recorder.take()).await;
         depot
     }
@@ -175,6 +183,7 @@ impl Depot {
         self.outbox.append(log, self.session, blocks, vec![]).await.unwrap();
     }
 
+    /// Adds an anchor; samples up to it have dates, at the rate of an exact clock before the first.
     pub async fn anchor(&self, boot: u16, ticks_us: u64, utc: UtcMicros) {
         self.anchor_in(self.log.key, boot, ticks_us, utc).await;
     }

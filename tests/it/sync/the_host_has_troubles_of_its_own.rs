@@ -36,7 +36,8 @@ async fn what_is_not_on_the_disk_is_not_acknowledged() {
         assert_eq!(reason, "the outbox is closed");
         let logs = scene.stored();
         let cursor = logs.first().map(|log| log.cursor).unwrap_or_default();
-        assert_eq!(scene.watch.with(|watch| watch.info().acked), cursor, "after {after_ms} ms");
+        let told = scene.watch.with(|watch| watch.info().acked);
+        assert!(told <= cursor, "the watch was told {told} where {cursor} is safe, after {after_ms} ms");
 
         scene.outbox = Outbox::open(scene.dir.path(), scene.clock).await.unwrap();
         scene.complete_session().await;

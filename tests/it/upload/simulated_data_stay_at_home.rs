@@ -6,7 +6,9 @@ use nowbridge::upload::UploaderConfig;
 use nowbridge::wire::bridge::{DeviceId, LogId, Seq, Stream};
 
 use crate::support::memory_cloud::MemoryCloud;
-use crate::support::upload::{BOOTED, Depot, Held, Loop, Recorder, config, sample, values};
+use crate::support::upload::{
+    BOOTED, Depot, Held, LONG_US, Loop, Recorder, after_long, config, sample, values,
+};
 
 /// Adds ten minutes of heart rate to a log, and says what they come to.
 async fn ten_minutes(depot: &Depot, log: LogKey, from: u64, bpm: i32) -> Held {
@@ -22,7 +24,7 @@ async fn ten_minutes(depot: &Depot, log: LogKey, from: u64, bpm: i32) -> Held {
 async fn they_are_held_and_told_and_the_real_ones_go() {
     let depot = Depot::holding(&mut Recorder::new()).await;
     let simulated = depot.outbox.watch_log(DeviceId([9; 16]), LogId(1), true, Seq(0)).await.unwrap();
-    depot.anchor_in(simulated.key, 1, 0, BOOTED).await;
+    depot.anchor_in(simulated.key, 1, LONG_US, after_long(BOOTED)).await;
     let made_up = ten_minutes(&depot, simulated.key, 0, 99).await;
     let measured = ten_minutes(&depot, depot.log.key, 600, 60).await;
 

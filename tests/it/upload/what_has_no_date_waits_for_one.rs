@@ -4,7 +4,7 @@ use nowbridge::measurement::{Kind, UtcMicros};
 use nowbridge::wire::bridge::{Sample, Stream};
 
 use crate::support::memory_cloud::MemoryCloud;
-use crate::support::upload::{BOOTED, Depot, Held, Loop, Recorder, sample, values};
+use crate::support::upload::{BOOTED, Depot, Held, LONG_US, Loop, Recorder, after_long, sample, values};
 
 fn ten_minutes(bpm: i32) -> Vec<Sample> {
     (0..600).map(|second| sample(second * 1_000, bpm)).collect()
@@ -29,7 +29,7 @@ async fn the_present_boot_is_held_and_goes_up_once_it_is_anchored() {
     values(&mut expected, Kind::HeartRate, BOOTED, &ten_minutes(60));
     assert_eq!((cloud.held(), status.held_undated), (expected.clone(), 600));
 
-    depot.anchor(2, 600_000_000, UtcMicros(later(3).0 + 600_000_000)).await;
+    depot.anchor(2, LONG_US, after_long(later(3))).await;
     uploading.wake();
     let status = uploading.until(|status| status.held_undated == 0).await;
     values(&mut expected, Kind::HeartRate, later(3), &ten_minutes(70));
@@ -52,7 +52,7 @@ async fn a_boot_that_is_over_never_gets_a_date_and_blocks_nobody() {
     };
     // The battery died in the second boot before anybody came.
     let depot = Depot::holding(&mut recorder).await;
-    depot.anchor(3, 0, later(5)).await;
+    depot.anchor(3, LONG_US, after_long(later(5))).await;
     let cloud = MemoryCloud::new();
     let status = Loop::start(cloud.clone(), &depot.outbox).idle().await;
 
