@@ -26,6 +26,9 @@ pub const CANNOT_CREATE: u8 = 73;
 pub const TRY_LATER: u8 = 75;
 /// Somebody has to log in, or lacks the right.
 pub const NOT_ALLOWED: u8 = 77;
+/// A signal ended the demo before it was done: 128 and the number of SIGINT, as shells have it.
+#[cfg(feature = "sim")]
+pub const STOPPED: u8 = 130;
 /// The configuration is wrong, or the database needs another version of nowbridge.
 pub const CONFIG: u8 = 78;
 
@@ -56,6 +59,10 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     }
     if let Some(error) = cause.downcast_ref::<CloudError>() {
         return Some(of_cloud(error));
+    }
+    #[cfg(feature = "sim")]
+    if cause.is::<crate::sim::recording::RecordingError>() || cause.is::<crate::sim::watch::FlashError>() {
+        return Some(DATA);
     }
     if let Some(error) = cause.downcast_ref::<ControlError>() {
         return Some(match error {

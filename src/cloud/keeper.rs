@@ -3,7 +3,7 @@
 //! Rules, all of them learnt from clients that logged their users out:
 //! - one renewal at a time; all who asked before it ended share its outcome, good or bad;
 //! - new tokens are on disk before the first request carries them. Only a disk that refuses them does not hold them back:
-//!   the old ones are spent by then, and uploading is what frees a full disk. Storing is tried again at every request;
+//!   the old ones are spent by then, and a full disk must not log anybody out. Storing is tried again at every request;
 //! - only the API's own refusal (4xx) ends a login. Timeouts, 5xx and sign-in pages never do, and nothing deletes the file;
 //! - what another process wrote into the file (`nowbridge login`) counts more than what is in memory;
 //! - a password that was refused is not tried again.

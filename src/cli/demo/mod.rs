@@ -13,11 +13,12 @@ mod scene;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use tokio_util::sync::CancellationToken;
 
 use self::follow::Kill;
 use self::runner::Runner;
 use self::scene::Scene;
-use super::exit;
+use super::{exit, run};
 
 /// How much, how fast, and what goes wrong on the way.
 #[derive(Debug, Clone, clap::Args)]
@@ -74,8 +75,19 @@ async fn play(args: &Args, seed: u64) -> anyhow::Result<u8> {
     let mut runner = Runner::start(&scene, args.faults)?;
     let kills = if args.faults { vec![Kill::WhileSyncing, Kill::WhileUploading] } else { Vec::new() };
     let deadline = Duration::from_secs(args.timeout.saturating_mul(60));
-    let followed = tokio::time::timeout(deadline, follow::follow(&scene, &mut runner, kills)).await;
+    let stopped = CancellationToken::new();
+    let signals = tokio::spawn(run::stop_on_signal(stopped.clone()));
+    let followed = tokio::select! {
+        followed = tokio::time::timeout(deadline, follow::follow(&scene, &mut runner, kills)) => Some(followed),
+        () = stopped.cancelled() => None,
+    };
+    signals.abort();
     runner.stop().await?;
+    let Some(followed) = followed else {
+        scene.strike(args.keep).await;
+        eprintln!("nowbridge: stopped before the end");
+        return Ok(exit::STOPPED);
+    };
     let times = followed
         .map_err(|_| anyhow::anyhow!("not done after {} minutes", args.timeout))
         .and_then(|followed| followed)
