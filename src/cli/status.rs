@@ -18,7 +18,6 @@ use crate::upload::{HoldReason, UploadState};
 
 /// What to show and how.
 #[derive(Debug, clap::Args)]
-#[allow(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct Args {
     /// Print JSON; its fields are only ever added to
     #[arg(long)]

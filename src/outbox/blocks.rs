@@ -53,28 +53,11 @@ impl Outbox {
         stream: Stream,
         seq: Seq,
     ) -> Result<Option<StoredBlock>, OutboxError> {
-        self.one_block(sql!("block_before"), log, stream, seq).await
-    }
-
-    /// The first block of a stream after `seq`.
-    pub async fn block_after(
-        &self,
-        log: LogKey,
-        stream: Stream,
-        seq: Seq,
-    ) -> Result<Option<StoredBlock>, OutboxError> {
-        self.one_block(sql!("block_after"), log, stream, seq).await
-    }
-
-    async fn one_block(
-        &self,
-        query: &'static str,
-        log: LogKey,
-        stream: Stream,
-        seq: Seq,
-    ) -> Result<Option<StoredBlock>, OutboxError> {
-        self.read(move |tx| Ok(tx.prepare_cached(query)?.query_row((log, stream, seq), block).optional()?))
-            .await
+        self.read(move |tx| {
+            let mut find = tx.prepare_cached(sql!("block_before"))?;
+            Ok(find.query_row((log, stream, seq), block).optional()?)
+        })
+        .await
     }
 }
 

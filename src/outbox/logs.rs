@@ -62,16 +62,6 @@ impl Outbox {
     pub async fn logs(&self) -> Result<Vec<Log>, OutboxError> {
         self.read(all).await
     }
-
-    /// Notes what a watch calls itself.
-    pub async fn name_device(&self, device: DeviceId, name: String) -> Result<(), OutboxError> {
-        self.write(move |tx| {
-            ensure_device(tx, device)?;
-            tx.execute(sql!("device_name"), params![device, name])?;
-            Ok(())
-        })
-        .await
-    }
 }
 
 pub(super) fn ensure_device(tx: &Transaction<'_>, device: DeviceId) -> Result<(), OutboxError> {

@@ -3,7 +3,7 @@
 use super::readings::{RowsError, Source};
 use super::table::{Table, TableError};
 use crate::measurement::{AnchorPoint, HeartBeatFrame, Kind, Timeline, ValueType};
-use crate::outbox::{AnchorKey, Batch, LogKey, Outbox, OutboxError, Sink, StoredBlock};
+use crate::outbox::{AnchorKey, Batch, LogKey, NewBatch, Outbox, OutboxError, Sink, StoredBlock};
 use crate::wire::bridge::{Boot, RawBlock, Seq, Stream};
 
 /// Blocks read at once. At the usual 200 to 400 samples a block more than one batch's worth.
@@ -24,6 +24,22 @@ pub struct Cut {
     pub folded: u64,
     /// The table.
     pub table: Table,
+}
+
+impl Cut {
+    /// The batch to write down for it.
+    pub fn batch(&self, sink: &Sink, log: LogKey) -> NewBatch {
+        NewBatch {
+            sink: sink.clone(),
+            log,
+            kind: self.table.kind,
+            first: self.first,
+            last: self.last,
+            anchor_horizon: self.horizon,
+            rows: self.table.rows,
+            csv_sha256: self.table.csv_sha256,
+        }
+    }
 }
 
 /// What is next for a kind of a log.

@@ -28,8 +28,7 @@ impl<A: Api> Uploader<A> {
         match cut(&self.outbox, &self.config.sink, bounds).await.map_err(uncut(backlog.kind))? {
             Next::Ready(cut) => self.send(backlog, open, *cut).await,
             Next::Hopeless { seq, reason } => {
-                let batch =
-                    self.write_down(backlog, open, &one_block(&self.config.sink, backlog, seq)).await?;
+                let batch = self.write_down(open, &one_block(&self.config.sink, backlog, seq)).await?;
                 self.put_aside(&batch, DeadLetter { reason, status: None, response: None }).await
             }
             Next::Undated | Next::Nothing => Ok(Step::Undated),
@@ -38,17 +37,8 @@ impl<A: Api> Uploader<A> {
 
     /// Writes the batch down unless it is, sends it, and stores what came of it.
     async fn send(&mut self, backlog: &Backlog, open: Option<Batch>, cut: Cut) -> Result<Step, Stop> {
-        let new = NewBatch {
-            sink: self.config.sink.clone(),
-            log: backlog.log,
-            kind: backlog.kind,
-            first: cut.first,
-            last: cut.last,
-            anchor_horizon: cut.horizon,
-            rows: cut.table.rows,
-            csv_sha256: cut.table.csv_sha256,
-        };
-        let batch = self.write_down(backlog, open, &new).await?;
+        let new = cut.batch(&self.config.sink, backlog.log);
+        let batch = self.write_down(open, &new).await?;
         self.show(UploadState::Uploading { kind: batch.kind, rows: batch.rows });
         let (csv_bytes, zip_bytes) = (cut.table.csv_bytes, cut.table.zip.len() as u64);
         match self.api.upload(upload(cut.table, batch.idempotency_key)).await {
@@ -79,13 +69,7 @@ impl<A: Api> Uploader<A> {
     }
 
     /// The batch on record for this table: the open one if it is the same, else a new one in its place.
-    async fn write_down(
-        &self,
-        backlog: &Backlog,
-        open: Option<Batch>,
-        new: &NewBatch,
-    ) -> Result<Batch, Stop> {
-        debug_assert_eq!(backlog.log, new.log);
+    async fn write_down(&self, open: Option<Batch>, new: &NewBatch) -> Result<Batch, Stop> {
         let Some(open) = open else { return Ok(self.outbox.persist_batch(new.clone()).await?) };
         if open.csv_sha256 == new.csv_sha256 && (open.first, open.last) == (new.first, new.last) {
             return Ok(open);

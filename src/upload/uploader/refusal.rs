@@ -108,17 +108,7 @@ impl<A: Api> Uploader<A> {
         let kind = batch.kind;
         let next = cut(&self.outbox, &self.config.sink, bounds).await.map_err(uncut(kind))?;
         let Next::Ready(cut) = next else { return Ok(Step::Moved) };
-        let smaller = NewBatch {
-            sink: batch.sink.clone(),
-            log: batch.log,
-            kind,
-            first: cut.first,
-            last: cut.last,
-            anchor_horizon: cut.horizon,
-            rows: cut.table.rows,
-            csv_sha256: cut.table.csv_sha256,
-        };
-        self.outbox.recut(batch.key, smaller).await?;
+        self.outbox.recut(batch.key, cut.batch(&batch.sink, batch.log)).await?;
         tracing::info!(%kind, blocks = half, "The cloud refused a batch; half of it is tried.");
         Ok(Step::Moved)
     }

@@ -35,5 +35,5 @@ async fn a_closed_outbox_refuses_its_other_handles() {
     let clone = outbox.clone();
     outbox.close().await.unwrap();
     assert!(matches!(clone.logs().await, Err(OutboxError::Closed)));
-    assert!(matches!(clone.name_device(WATCH, String::new()).await, Err(OutboxError::Closed)));
+    assert!(matches!(clone.begin_session(WATCH, None).await, Err(OutboxError::Closed)));
 }
