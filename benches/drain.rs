@@ -23,7 +23,7 @@ use nowbridge::outbox::{Log, Outbox};
 use nowbridge::sim::watch::SealPolicy;
 use nowbridge::sync::{Outcome, Progress, collect};
 use nowbridge::upload::{Rows, Source, Table, UploadState, UploadStatus, Uploader, UploaderConfig, nowatch};
-use nowbridge::watch::Bridge;
+use nowbridge::watch::{Bridge, Driver};
 use nowbridge::wire::bridge::{RawBlock, Seq, Stream};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, watch};

@@ -19,7 +19,7 @@ use nowbridge::clock::Clock;
 use nowbridge::outbox::{NewBlock, Outbox};
 use nowbridge::sim::watch::SealPolicy;
 use nowbridge::sync::{Outcome, Progress, collect};
-use nowbridge::watch::Bridge;
+use nowbridge::watch::{Bridge, Driver};
 use nowbridge::wire::bridge::{Assembler, BridgeDevice, Channel, DeviceId, LogId, RawBlock, Request, Seq};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;

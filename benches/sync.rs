@@ -17,7 +17,7 @@ use nowbridge::radio::{Central, PeerAddress};
 use nowbridge::sim::WatchOnAir;
 use nowbridge::sim::watch::SealPolicy;
 use nowbridge::sync::{Outcome, Progress, collect};
-use nowbridge::watch::Bridge;
+use nowbridge::watch::{Bridge, Driver};
 use tokio::sync::watch;
 use tokio::time::Instant;
 

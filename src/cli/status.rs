@@ -111,7 +111,7 @@ fn wait_text(reason: &WaitReason) -> String {
     match reason {
         WaitReason::Scheduled => "everything fetched, link released".to_owned(),
         WaitReason::Away => "away, off, or connected to another phone".to_owned(),
-        WaitReason::RadioNotReady { detail } => format!("the radio is not ready: {detail}"),
+        WaitReason::RadioNotReady { trouble } => format!("the radio is not ready: {trouble}"),
         WaitReason::Failed { detail, failures } => format!("failed ({failures} in a row): {detail}"),
     }
 }

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
     use crate::cloud::LoginReason;
     use crate::measurement::Kind;
-    use crate::radio::PeerAddress;
+    use crate::radio::{PeerAddress, RadioTrouble};
     use crate::sync::{Progress, WaitReason, WatchState};
     use crate::upload::{HoldReason, UploadState};
 
@@ -87,7 +87,7 @@ mod tests {
         let waits = [
             WaitReason::Scheduled,
             WaitReason::Away,
-            WaitReason::RadioNotReady { detail: detail.clone() },
+            WaitReason::RadioNotReady { trouble: RadioTrouble::NoAdapter { detail: detail.clone() } },
             WaitReason::Failed { detail: detail.clone(), failures: 1 },
         ];
         let watches = [

@@ -4,22 +4,34 @@
 //! [`CALL_DEADLINE`] (a radio that hangs must not hang its caller), a closed link ends its notifications, and no error is
 //! told by its text: [`RadioError::is_transient`] decides.
 
+mod bonding;
+mod error;
 mod none;
 mod notifications;
+mod profile;
+mod recovery;
+mod state;
 mod uuids;
 
 #[cfg(feature = "sim")]
 pub mod air;
+pub mod bluez;
 
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use uuid::Uuid;
 
+pub use bonding::{Bond, PairingDesk, PairingPrompt};
+pub use error::{LinkClosed, RadioError};
 pub use none::NoRadio;
 pub use notifications::{NotificationSink, Notifications};
+pub use profile::{Attribute, Properties};
+pub use recovery::RecoveryStep;
+pub use state::{RadioState, RadioTrouble};
 pub use uuids::sig;
 
 /// No single call to a radio may take longer. BlueZ itself gives up on a connect or a write after 30 s; we want to be the
@@ -49,6 +61,12 @@ pub struct Sighting {
     pub rssi: Option<i16>,
     /// Advertised service UUIDs.
     pub services: Vec<Uuid>,
+    /// GAP appearance (Assigned Numbers, 2.6), where it is advertised. Never reason enough to pick a device.
+    #[serde(default)]
+    pub appearance: Option<u16>,
+    /// Whether this host holds a bond with it.
+    #[serde(default)]
+    pub bonded: bool,
 }
 
 /// How a characteristic is written.
@@ -58,59 +76,6 @@ pub enum WriteMode {
     WithResponse,
     /// Fire and forget; may be lost without a word.
     WithoutResponse,
-}
-
-/// Why a link is no more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-pub enum LinkClosed {
-    /// Nothing heard for the supervision timeout: out of range, or the watch lost power.
-    #[error("the watch went out of range or lost power")]
-    Lost,
-    /// The watch closed the link.
-    #[error("the watch closed the link")]
-    ByPeer,
-    /// We closed it.
-    #[error("closed from this side")]
-    ByHost,
-    /// The adapter or the Bluetooth service went away.
-    #[error("the Bluetooth adapter or service went away")]
-    RadioGone,
-}
-
-/// What can go wrong between the host and a watch.
-#[derive(Debug, thiserror::Error)]
-pub enum RadioError {
-    /// There is no usable adapter.
-    #[error("no Bluetooth adapter is ready: {0}")]
-    NotReady(String),
-    /// The watch does not answer a connect: away, off, or connected to another host.
-    #[error("{0} does not answer; it may be away, off, or connected to another phone")]
-    NotFound(PeerAddress),
-    /// The link is closed.
-    #[error("the link is gone: {0}")]
-    Closed(#[from] LinkClosed),
-    /// No answer within [`CALL_DEADLINE`].
-    #[error("no answer to {0} within {seconds} s", seconds = CALL_DEADLINE.as_secs())]
-    Timeout(&'static str),
-    /// The peer has no such characteristic.
-    #[error("the watch has no characteristic {0}")]
-    NoCharacteristic(Uuid),
-    /// The peer refused with an ATT error code (Bluetooth Core, Vol 3, Part F, 3.4.1.1).
-    #[error("the watch refused with ATT error {code:#04x}")]
-    Refused {
-        /// The ATT error code.
-        code: u8,
-    },
-    /// The adapter or its service reported something else.
-    #[error("Bluetooth: {0}")]
-    Other(String),
-}
-
-impl RadioError {
-    /// Whether the same call may succeed later without anybody doing anything.
-    pub const fn is_transient(&self) -> bool {
-        !matches!(self, Self::NoCharacteristic(_) | Self::Refused { .. })
-    }
 }
 
 /// A Bluetooth adapter that can find and connect watches.
@@ -123,12 +88,52 @@ pub trait Central: Clone + Send + Sync + 'static {
 
     /// Connects and discovers services.
     fn connect(&self, peer: &PeerAddress) -> impl Future<Output = Result<Self::Link, RadioError>> + Send;
+
+    /// Whether the radio can be used, and every change of it. Whoever waits for a watch may try again at once when it turns
+    /// [`RadioState::Ready`].
+    fn state(&self) -> watch::Receiver<RadioState>;
+
+    /// Whether this host holds a bond with the watch.
+    fn bond(&self, _peer: &PeerAddress) -> impl Future<Output = Result<Bond, RadioError>> + Send {
+        std::future::ready(Ok(Bond::None))
+    }
+
+    /// Pairs and bonds. Ends when the keys are stored, when it is refused, or when its caller stops waiting: a pairing is then
+    /// called off.
+    fn pair(
+        &self,
+        _peer: &PeerAddress,
+        _desk: PairingDesk,
+    ) -> impl Future<Output = Result<(), RadioError>> + Send {
+        std::future::ready(Err(RadioError::Unsupported("pair")))
+    }
+
+    /// Removes this host's bond with the watch. `false` if there was none.
+    fn forget(&self, _peer: &PeerAddress) -> impl Future<Output = Result<bool, RadioError>> + Send {
+        std::future::ready(Ok(false))
+    }
+
+    /// Takes a step to get a wedged radio going again.
+    fn recover(
+        &self,
+        _step: RecoveryStep,
+        _peer: &PeerAddress,
+    ) -> impl Future<Output = Result<(), RadioError>> + Send {
+        std::future::ready(Err(RadioError::Unsupported("be recovered")))
+    }
 }
 
 /// An open connection to one watch. Dropping it disconnects.
 pub trait Link: Send + Sync + 'static {
     /// The characteristics that discovery found.
     fn characteristics(&self) -> Vec<Uuid>;
+
+    /// The same with all that is known of them.
+    fn profile(&self) -> Vec<Attribute> {
+        let plain =
+            |characteristic| Attribute { service: None, characteristic, properties: Properties::default() };
+        self.characteristics().into_iter().map(plain).collect()
+    }
 
     /// The ATT MTU now; a notification or a write carries at most 3 bytes less.
     fn mtu(&self) -> u16;

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{Central, Link, LinkClosed, Notifications, PeerAddress, RadioError, Sighting, WriteMode};
+use super::{
+    Central, Link, LinkClosed, Notifications, PeerAddress, RadioError, RadioState, Sighting, WriteMode,
+};
 
 /// An adapter that cannot exist.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +21,10 @@ impl Central for NoRadio {
     }
 
     async fn connect(&self, _peer: &PeerAddress) -> Result<Self, RadioError> {
+        match *self {}
+    }
+
+    fn state(&self) -> watch::Receiver<RadioState> {
         match *self {}
     }
 }

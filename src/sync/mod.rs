@@ -8,12 +8,14 @@ mod anchoring;
 mod error;
 mod history;
 mod intake;
+mod live;
 mod report;
 mod session;
 mod status;
 mod watcher;
 
 pub use error::SyncError;
+pub use live::{Listening, listen};
 pub use report::{Outcome, SessionReport};
 pub use session::collect;
 pub use status::{Progress, WaitReason, WatchState, WatchStatus};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SessionReport;
 use crate::measurement::UtcMicros;
-use crate::radio::PeerAddress;
+use crate::radio::{PeerAddress, RadioTrouble};
 use crate::wire::bridge::{DeviceId, Seq};
 
 /// How far a session is.
@@ -26,10 +26,11 @@ pub enum WaitReason {
     Scheduled,
     /// The watch does not answer: away, off, or connected elsewhere. Not a fault.
     Away,
-    /// The adapter is missing or off.
+    /// The radio cannot be used.
     RadioNotReady {
-        /// What it says.
-        detail: String,
+        /// Why.
+        #[serde(flatten)]
+        trouble: RadioTrouble,
     },
     /// The last attempt broke off.
     Failed {

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::measurement::UtcMicros;
 use crate::outbox::Outbox;
 use crate::radio::{Central, Link, PeerAddress, RadioError};
-use crate::watch::{Bridge, WatchError};
+use crate::watch::{Bridge, Driver, WatchError};
 
 /// The first wait after a failure; a watch that came back into range should not wait long.
 const RETRY_FLOOR: Duration = Duration::from_secs(2);
@@ -195,8 +195,8 @@ impl<C: Central> Watcher<C> {
                 return self.wait(reason, self.config.every);
             }
             Visit::Broke(WatchError::Radio(RadioError::NotFound(_))) => WaitReason::Away,
-            Visit::Broke(WatchError::Radio(RadioError::NotReady(detail))) => {
-                WaitReason::RadioNotReady { detail }
+            Visit::Broke(WatchError::Radio(RadioError::NotReady(trouble))) => {
+                WaitReason::RadioNotReady { trouble }
             }
             Visit::Broke(error) => {
                 WaitReason::Failed { detail: error.to_string(), failures: self.backoff.failures() + 1 }

@@ -9,13 +9,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
-use super::WatchError;
+use super::{Abilities, Driver, DriverName, Identity, WatchError};
 use crate::clock::Clock;
 use crate::measurement::UtcMicros;
 use crate::radio::{Link, LinkClosed, Notifications, WriteMode};
 use crate::wire::bridge::{
-    Assembler, CONTROL, DATA, ErrorCode, INFO, Info, LogId, RawBlock, Request, Response, Seq, TIME,
-    TimeReading, TimeSetting, TimeSource,
+    Assembler, CONTROL, Capabilities, DATA, ErrorCode, INFO, Info, LogId, RawBlock, Request, Response, Seq,
+    TIME, TimeReading, TimeSetting, TimeSource,
 };
 
 /// A watch that has said nothing for this long, though it owes us something, is taken for gone. Flash of a watch may need
@@ -74,15 +74,18 @@ struct Pull {
     deadline: Instant,
 }
 
-impl<L: Link> Bridge<L> {
-    /// Whether a device offers the service.
-    pub fn fits(link: &L) -> bool {
+impl<L: Link> Driver for Bridge<L> {
+    type Link = L;
+
+    const NAME: DriverName = DriverName::Bridge;
+
+    fn fits(link: &L) -> bool {
         let offered = link.characteristics();
         [INFO, CONTROL, DATA, TIME].iter().all(|uuid| offered.contains(uuid))
     }
 
-    /// Opens the conversation: notifications on.
-    pub async fn open(link: L) -> Result<Self, WatchError> {
+    /// Notifications on.
+    async fn open(link: L) -> Result<Self, WatchError> {
         if !Self::fits(&link) {
             return Err(WatchError::NoDriver);
         }
@@ -91,11 +94,30 @@ impl<L: Link> Bridge<L> {
         Ok(Self { link, control, data, last_id: 0, pull: None })
     }
 
-    /// The link, to wait for its end.
-    pub const fn link(&self) -> &L {
+    fn link(&self) -> &L {
         &self.link
     }
 
+    fn abilities(&self) -> Abilities {
+        Abilities::LOG.and(Abilities::CLOCK)
+    }
+
+    async fn identify(&mut self) -> Result<Identity, WatchError> {
+        let info = self.info().await?;
+        let synthetic = info.caps.has(Capabilities::SYNTHETIC);
+        Ok(Identity { device: Some(info.device_id), synthetic, ..Identity::default() })
+    }
+
+    async fn check(&mut self) -> Result<(), WatchError> {
+        self.info().await.map(drop)
+    }
+
+    async fn close(self) {
+        self.link.disconnect().await;
+    }
+}
+
+impl<L: Link> Bridge<L> {
     /// Identity and log window.
     pub async fn info(&mut self) -> Result<Info, WatchError> {
         Ok(Info::decode(&self.link.read(INFO).await?)?)
@@ -244,11 +266,6 @@ impl<L: Link> Bridge<L> {
     /// Whether something of the running pull has arrived and was not taken.
     pub fn has_more(&self) -> bool {
         !self.data.is_empty() || self.pull.as_ref().is_some_and(|pull| !pull.ready.is_empty())
-    }
-
-    /// Closes the link.
-    pub async fn close(self) {
-        self.link.disconnect().await;
     }
 
     fn new_id(&mut self) -> u8 {

@@ -9,8 +9,8 @@ pub enum WatchError {
     /// The radio or the link.
     #[error(transparent)]
     Radio(#[from] RadioError),
-    /// The peer has no bridge service.
-    #[error("this device does not offer the bridge service; no driver fits it")]
+    /// No driver fits what the peer offers.
+    #[error("no driver fits this device; `nowbridge probe` shows what it offers")]
     NoDriver,
     /// The watch sent a message that cannot be read, or speaks another version.
     #[error(transparent)]

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::Air;
 use super::link::AirLink;
 use super::socket::SocketRadio;
-use crate::radio::{Central, PeerAddress, RadioError, Sighting};
+use crate::radio::{Central, PeerAddress, RadioError, RadioState, Sighting};
 
 /// A central on the virtual air.
 #[derive(Clone, Debug)]
@@ -53,6 +55,14 @@ impl Central for AirCentral {
         match &self.0 {
             Reach::Here(air) => air.connect(peer).await,
             Reach::Socket(radio) => radio.connect(peer).await,
+        }
+    }
+
+    /// An air behind a socket counts as ready: whether somebody serves it is found out by trying.
+    fn state(&self) -> watch::Receiver<RadioState> {
+        match &self.0 {
+            Reach::Here(air) => air.state(),
+            Reach::Socket(radio) => radio.state(),
         }
     }
 }

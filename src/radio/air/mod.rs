@@ -26,7 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use self::faults::Counts;
 use self::station::{Command, Station};
-use super::{CALL_DEADLINE, PeerAddress, RadioError, Sighting};
+use super::{CALL_DEADLINE, PeerAddress, RadioError, RadioState, RadioTrouble, Sighting};
 
 pub use self::central::AirCentral;
 pub use self::faults::{FaultCounts, Faults};
@@ -64,6 +64,7 @@ struct Shared {
     model: LinkModel,
     peripherals: watch::Sender<BTreeMap<PeerAddress, Placed>>,
     conditions: watch::Sender<Conditions>,
+    state: watch::Sender<RadioState>,
     counts: Counts,
     tasks: TaskTracker,
     gone: CancellationToken,
@@ -78,6 +79,7 @@ impl Air {
             model,
             peripherals: watch::Sender::default(),
             conditions: watch::Sender::new(Conditions { adapter_on: true, ..Conditions::default() }),
+            state: watch::Sender::new(RadioState::Ready),
             counts: Counts::default(),
             tasks: TaskTracker::new(),
             _stop_when_dropped: gone.clone().drop_guard(),
@@ -134,6 +136,8 @@ impl Air {
     /// Switches the centrals' adapter off or on. Off: links end as `RadioGone`, calls end as `NotReady`.
     pub fn set_adapter(&self, on: bool) {
         self.0.conditions.send_modify(|conditions| conditions.adapter_on = on);
+        let state = if on { RadioState::Ready } else { RadioState::NotReady(RadioTrouble::AdapterOff) };
+        self.0.state.send_if_modified(|old| std::mem::replace(old, state.clone()) != state);
     }
 
     /// From now on these faults happen, on open links too.
@@ -168,7 +172,8 @@ impl Air {
             // One that was removed in the meantime is silent.
             if let Ok(Some(advertisement)) = placed.ask(Command::Listen).await {
                 let (name, services) = (advertisement.name, advertisement.services);
-                sightings.push(Sighting { address, name, rssi: Some(SIGNAL_STRENGTH_DBM), services });
+                let rssi = Some(SIGNAL_STRENGTH_DBM);
+                sightings.push(Sighting { address, name, rssi, services, appearance: None, bonded: false });
             }
         }
         Ok(sightings)
@@ -192,12 +197,14 @@ impl Air {
 
     fn check_adapter(&self) -> Result<(), RadioError> {
         if self.0.gone.is_cancelled() {
-            Err(RadioError::NotReady("the virtual air was shut down".into()))
-        } else if self.0.conditions.borrow().adapter_on {
-            Ok(())
-        } else {
-            Err(RadioError::NotReady("the virtual adapter is switched off".into()))
+            let detail = "the virtual air was shut down".to_owned();
+            return Err(RadioError::NotReady(RadioTrouble::NoService { detail }));
         }
+        self.0.state.borrow().check()
+    }
+
+    fn state(&self) -> watch::Receiver<RadioState> {
+        self.0.state.subscribe()
     }
 }
 

@@ -94,7 +94,10 @@ async fn a_server_that_goes_takes_its_links_along_and_may_come_back() {
     let (_directory, path) = socket();
     let central = AirCentral::over_socket(&path);
     let error = central.connect(&address()).await.unwrap_err();
-    assert!(matches!(&error, RadioError::NotReady(why) if why.contains(path.to_str().unwrap())), "{error}");
+    assert!(
+        matches!(&error, RadioError::NotReady(why) if why.to_string().contains(path.to_str().unwrap())),
+        "{error}"
+    );
 
     let server = Server::start(&path);
     let link = central.connect(&address()).await.unwrap();

@@ -13,7 +13,7 @@ use nowbridge::sim::WatchOnAir;
 use nowbridge::sim::recording::generate;
 use nowbridge::sim::watch::{Flash, SimWatch, WatchOptions};
 use nowbridge::sync::{Outcome, Progress, SessionReport, collect};
-use nowbridge::watch::Bridge;
+use nowbridge::watch::{Bridge, Driver};
 use nowbridge::wire::bridge::{LogId, Sample, Seq, Stream};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;

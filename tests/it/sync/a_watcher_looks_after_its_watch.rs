@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nowbridge::radio::air::{AirCentral, AirLink};
-use nowbridge::radio::{Central, PeerAddress, RadioError, Sighting};
+use nowbridge::radio::{Central, PeerAddress, RadioError, RadioState, Sighting};
 use nowbridge::sync::{Mode, WaitReason, WatchState, WatchStatus, Watcher, WatcherConfig, WatcherSignals};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -33,6 +33,10 @@ impl Central for Diarist {
     async fn connect(&self, peer: &PeerAddress) -> Result<AirLink, RadioError> {
         self.connects.lock().unwrap().push(Instant::now());
         self.central.connect(peer).await
+    }
+
+    fn state(&self) -> watch::Receiver<RadioState> {
+        self.central.state()
     }
 }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use nowbridge::radio::Central;
 use nowbridge::radio::air::{AirCentral, LinkModel};
 use nowbridge::sync::Outcome;
-use nowbridge::watch::{Bridge, WatchError};
+use nowbridge::watch::{Bridge, Driver, WatchError};
 use nowbridge::wire::bridge::{CONTROL, DATA, INFO};
 use tokio::time::Instant;
 use uuid::Uuid;

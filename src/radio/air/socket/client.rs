@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::UnixStream;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,7 +16,7 @@ use super::frames::{FrameReader, FrameWriter, frames};
 use super::messages::{FromAir, ToAir, VERSION};
 use super::pump;
 use crate::radio::air::link::AirLink;
-use crate::radio::{CALL_DEADLINE, PeerAddress, RadioError, Sighting};
+use crate::radio::{CALL_DEADLINE, PeerAddress, RadioError, RadioState, RadioTrouble, Sighting};
 
 /// An air in another process.
 #[derive(Clone, Debug)]
@@ -23,17 +24,23 @@ pub struct SocketRadio {
     path: Arc<Path>,
     links: TaskTracker,
     stop: CancellationToken,
+    state: watch::Sender<RadioState>,
 }
 
 impl SocketRadio {
     pub fn new(path: &Path) -> Self {
-        Self { path: path.into(), links: TaskTracker::new(), stop: CancellationToken::new() }
+        let state = watch::Sender::new(RadioState::Ready);
+        Self { path: path.into(), links: TaskTracker::new(), stop: CancellationToken::new(), state }
+    }
+
+    pub fn state(&self) -> watch::Receiver<RadioState> {
+        self.state.subscribe()
     }
 
     pub async fn scan(&self, window: Duration) -> Result<Vec<Sighting>, RadioError> {
         let exchange = async {
             match self.ask(ToAir::Scan { window }).await? {
-                (FromAir::Sightings(sightings), ..) => Ok(sightings),
+                (FromAir::Sightings(heard), ..) => Ok(heard.into_iter().map(Into::into).collect()),
                 (other, ..) => Err(self.unexpected(other)),
             }
         };
@@ -65,7 +72,7 @@ impl SocketRadio {
     /// Opens a connection, says hello and asks the question that the connection is for.
     async fn ask(&self, question: ToAir) -> Result<(FromAir, FrameReader, FrameWriter), RadioError> {
         if self.stop.is_cancelled() {
-            return Err(RadioError::NotReady("this central was shut down".into()));
+            return Err(not_ready("this central was shut down".into()));
         }
         let stream = UnixStream::connect(&self.path).await.map_err(|error| self.unreachable(error))?;
         let (mut reader, mut writer) = frames(stream);
@@ -85,7 +92,7 @@ impl SocketRadio {
         };
         match exchange.await.map_err(|error: io::Error| self.unreachable(error))? {
             FromAir::Hello { version: VERSION } => Ok(()),
-            FromAir::Hello { version } => Err(RadioError::NotReady(format!(
+            FromAir::Hello { version } => Err(not_ready(format!(
                 "the virtual air at {} speaks version {version} of its protocol and this program version {VERSION}; run the \
                  same release on both sides",
                 self.path.display()
@@ -95,7 +102,7 @@ impl SocketRadio {
     }
 
     fn unreachable(&self, error: impl fmt::Display) -> RadioError {
-        RadioError::NotReady(format!(
+        not_ready(format!(
             "nobody serves a virtual air at {} ({error}); start `nowbridge sim-watch` first",
             self.path.display()
         ))
@@ -109,4 +116,8 @@ impl SocketRadio {
             }
         }
     }
+}
+
+fn not_ready(detail: String) -> RadioError {
+    RadioError::NotReady(RadioTrouble::NoService { detail })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::radio::{LinkClosed, PeerAddress, RadioError, Sighting, WriteMode};
+use crate::radio::{LinkClosed, PeerAddress, RadioError, RadioTrouble, Sighting, WriteMode};
 
 /// Changes when the two sides could no longer understand each other.
 pub const VERSION: u8 = 1;
@@ -35,7 +35,7 @@ pub enum FromAir {
     /// Instead of `Sightings` or `Connected`.
     Refused(Failure),
     /// Ends a scan.
-    Sightings(Vec<Sighting>),
+    Sightings(Vec<Heard>),
     /// The link is open.
     Connected { characteristics: Vec<Uuid>, mtu: u16 },
     /// A request succeeded.
@@ -46,6 +46,27 @@ pub enum FromAir {
     Notification { id: u32, value: Vec<u8> },
     /// The link is closed; the last message.
     Closed(LinkClosed),
+}
+
+/// A [`Sighting`] in transit: of it, what a virtual air knows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Heard {
+    address: PeerAddress,
+    name: Option<String>,
+    rssi: Option<i16>,
+    services: Vec<Uuid>,
+}
+
+impl From<Sighting> for Heard {
+    fn from(Sighting { address, name, rssi, services, .. }: Sighting) -> Self {
+        Self { address, name, rssi, services }
+    }
+}
+
+impl From<Heard> for Sighting {
+    fn from(Heard { address, name, rssi, services }: Heard) -> Self {
+        Self { address, name, rssi, services, appearance: None, bonded: false }
+    }
 }
 
 /// A [`RadioError`] in transit.
@@ -63,13 +84,15 @@ pub enum Failure {
 impl From<RadioError> for Failure {
     fn from(error: RadioError) -> Self {
         match error {
-            RadioError::NotReady(why) => Self::NotReady(why),
+            RadioError::NotReady(why) => Self::NotReady(why.to_string()),
             RadioError::NotFound(peer) => Self::NotFound(peer),
             RadioError::Closed(reason) => Self::Closed(reason),
             RadioError::Timeout(_) => Self::Timeout,
             RadioError::NoCharacteristic(uuid) => Self::NoCharacteristic(uuid),
             RadioError::Refused { code } => Self::Refused { code },
             RadioError::Other(why) => Self::Other(why),
+            // What only a real radio says.
+            other => Self::Other(other.to_string()),
         }
     }
 }
@@ -77,7 +100,7 @@ impl From<RadioError> for Failure {
 impl From<Failure> for RadioError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::NotReady(why) => Self::NotReady(why),
+            Failure::NotReady(detail) => Self::NotReady(RadioTrouble::NoService { detail }),
             Failure::NotFound(peer) => Self::NotFound(peer),
             Failure::Closed(reason) => Self::Closed(reason),
             Failure::Timeout => Self::Timeout("a request to the other process"),

@@ -60,7 +60,10 @@ async fn converse(air: Air, stream: UnixStream) -> io::Result<()> {
     let central = AirCentral::new(air);
     let refusal = match question {
         ToAir::Scan { window } => match central.scan(window).await {
-            Ok(sightings) => return writer.send(&FromAir::Sightings(sightings)).await,
+            Ok(sightings) => {
+                let heard = sightings.into_iter().map(Into::into).collect();
+                return writer.send(&FromAir::Sightings(heard)).await;
+            }
             Err(error) => error,
         },
         ToAir::Connect { peer } => match central.connect(&peer).await {

@@ -15,7 +15,7 @@ use nowbridge::radio::air::{Air, AirCentral, Faults, LinkModel};
 use nowbridge::sim::WatchOnAir;
 use nowbridge::sim::watch::{Flash, SealPolicy, SimWatch, WatchOptions};
 use nowbridge::sync::{Outcome, Progress, SessionReport, collect};
-use nowbridge::watch::Bridge;
+use nowbridge::watch::{Bridge, Driver};
 use nowbridge::wire::bridge::{Boot, LogId, LogStore, Sample, Seq, Stream};
 use tempfile::TempDir;
 use tokio::sync::watch;
