@@ -3,6 +3,7 @@
 mod a_batch_is_written_down_before_it_is_sent;
 mod a_commit_takes_no_simulated_time;
 mod a_counter_that_goes_backwards_starts_an_era;
+mod an_address_is_bound_to_one_device;
 mod it_is_small_on_the_disk;
 mod nothing_happens_that_a_simple_model_does_not_know;
 mod one_process_at_a_time;

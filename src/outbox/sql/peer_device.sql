@@ -1,0 +1,1 @@
+SELECT device_id FROM peer WHERE address = ?1
