@@ -28,7 +28,7 @@ async fn a_newer_schema_is_refused() {
     let dir = closed_outbox().await;
     Connection::open(dir.path().join("outbox.db")).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let error = refusal_that_leaves_it_alone(dir.path()).await;
-    assert!(matches!(error, OutboxError::NewerSchema { found: 99, known: 1, .. }), "{error}");
+    assert!(matches!(error, OutboxError::NewerSchema { found: 99, known, .. } if known < 99), "{error}");
     assert!(error.to_string().contains("update nowbridge"), "{error}");
 }
 
