@@ -5,6 +5,8 @@ use super::fields::{Fields, bit};
 
 const NAME: &str = "heart rate measurement";
 const KNOWN: u8 = 0x1F;
+/// No heart beats faster; a number above it is a fault.
+const MOST_BPM: u16 = 400;
 
 /// What a sensor knows of its contact with the skin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +38,9 @@ impl HeartRate {
         let mut fields = Fields::of(NAME, value);
         let flags = fields.flags(KNOWN)?;
         let bpm = if bit(flags, 0) { fields.u16("heart rate")? } else { fields.u8("heart rate")?.into() };
+        if bpm > MOST_BPM {
+            return Err(fields.out_of_range("heart rate", bpm));
+        }
         let contact = match (flags >> 1) & 0b11 {
             0b10 => Contact::Lost,
             0b11 => Contact::Good,
@@ -109,7 +114,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_measurement_survives_the_trip(
-            bpm in prop_oneof![Just(None), (1_u16..600).prop_map(Some)],
+            bpm in prop_oneof![Just(None), (1_u16..=400).prop_map(Some)],
             contact in prop_oneof![Just(Contact::Unsupported), Just(Contact::Lost), Just(Contact::Good)],
             energy_kj in any::<Option<u16>>(),
             intervals in proptest::collection::vec(any::<u16>(), 0..9),
