@@ -70,6 +70,23 @@ impl Outbox {
         })
         .await
     }
+
+    /// The same without those that say nothing about this tick of this boot or any later one. A log that the host keeps has an anchor
+    /// with every commit, thousands a day.
+    pub async fn anchors_from(
+        &self,
+        log: LogKey,
+        horizon: Option<AnchorKey>,
+        (boot, ticks_us): (Boot, u64),
+    ) -> Result<Vec<(AnchorKey, Anchor)>, OutboxError> {
+        let horizon = horizon.unwrap_or(AnchorKey(i64::MAX));
+        self.read(move |tx| {
+            let mut list = tx.prepare_cached(sql!("anchor_list_from"))?;
+            let from = params![log, horizon, boot, ticks_us.cast_signed()];
+            Ok(list.query_map(from, anchor)?.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
 }
 
 /// Adds an anchor as part of a transaction.
@@ -94,4 +111,57 @@ fn anchor(row: &Row<'_>) -> rusqlite::Result<(AnchorKey, Anchor)> {
         source: row.get(5)?,
     };
     Ok((row.get(0)?, anchor))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::measurement::{AnchorPoint, Timeline};
+    use crate::wire::bridge::{DeviceId, LogId, Seq};
+
+    fn timeline(anchors: &[(AnchorKey, Anchor)]) -> Timeline {
+        let point = |(_, anchor): &(AnchorKey, Anchor)| AnchorPoint {
+            boot: anchor.boot.0,
+            ticks_us: anchor.ticks_us,
+            utc: anchor.utc,
+        };
+        Timeline::new(anchors.iter().map(point).collect())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// What is left out would not have changed a date.
+        #[test]
+        fn a_part_of_the_anchors_dates_as_all_of_them(
+            anchors in proptest::collection::vec((1_u16..4, 0_u64..50, -2_i64..3), 0..20),
+            (boot, from) in (1_u16..4, 0_u64..50), horizon in proptest::option::of(1_i64..20),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let (all, part) = runtime.block_on(async {
+                let dir = TempDir::new().unwrap();
+                let outbox = Outbox::open(dir.path(), Clock::System).await.unwrap();
+                let log = outbox.watch_log(DeviceId([1; 16]), LogId(1), false, Seq(0)).await.unwrap().key;
+                for (boot, hours, off) in anchors {
+                    let ticks_us = hours * 3_600_000_000;
+                    let utc = UtcMicros(ticks_us.cast_signed() + i64::from(boot) * 400_000_000_000 + off * 1_000_000);
+                    let (boot, source) = (Boot(boot), AnchorSource::Host);
+                    let anchor = Anchor { boot, ticks_us, utc, uncertainty_us: 1, source };
+                    outbox.add_anchor(log, anchor).await.unwrap();
+                }
+                let horizon = horizon.map(AnchorKey);
+                let from = (Boot(boot), from * 3_600_000_000 + 1);
+                (outbox.anchors(log, horizon).await.unwrap(), outbox.anchors_from(log, horizon, from).await.unwrap())
+            });
+            let (all, part) = (timeline(&all), timeline(&part));
+            for tick in (from..60).map(|hours| hours * 3_600_000_000 + 1) {
+                prop_assert_eq!(all.utc(boot, tick), part.utc(boot, tick));
+                prop_assert_eq!(all.clone().ended().utc(boot, tick), part.clone().ended().utc(boot, tick));
+            }
+        }
+    }
 }

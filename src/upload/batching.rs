@@ -114,7 +114,10 @@ pub async fn cut(outbox: &Outbox, sink: &Sink, bounds: Bounds) -> Result<Next, C
         return Ok(Next::Nothing);
     }
     let before = before(outbox, sink, bounds, stream).await?;
-    let anchors = outbox.anchors(log, horizon).await?;
+    let ticks = |block: &RawBlock| (block.header().boot, block.header().t0_ms.saturating_mul(1_000));
+    let earliest = blocks.iter().map(|block| (block.boot, block.t0_ms.saturating_mul(1_000)));
+    let earliest = earliest.chain(before.iter().map(ticks)).min().unwrap_or_default();
+    let anchors = outbox.anchors_from(log, horizon, earliest).await?;
     let horizon = anchors.iter().map(|(key, _)| *key).max();
     let points = anchors.iter().map(|(_, anchor)| AnchorPoint {
         boot: anchor.boot.0,

@@ -260,6 +260,13 @@ mod tests {
     /// Tells a heart rate every second until its link is lost.
     struct Heart {
         left: u32,
+        next_at: Instant,
+    }
+
+    impl Heart {
+        fn beating(seconds: u32) -> Self {
+            Self { left: seconds, next_at: Instant::now() + Duration::from_secs(1) }
+        }
     }
 
     impl Driver for Heart {
@@ -303,8 +310,8 @@ mod tests {
             if self.left == 0 {
                 return Err(RadioError::from(LinkClosed::Lost).into());
             }
-            sleep(Duration::from_secs(1)).await;
-            self.left -= 1;
+            sleep_until(self.next_at).await;
+            (self.next_at, self.left) = (self.next_at + Duration::from_secs(1), self.left - 1);
             let value = 60 + (self.left % 50).cast_signed();
             let quality = Quality::GOOD;
             Ok(vec![LiveSample { stream: Stream::HEART_RATE, at: Instant::now(), value, quality }])
@@ -322,7 +329,7 @@ mod tests {
     async fn heard(outbox: &Outbox, clock: Clock, seconds: u32) -> (SessionReport, Listening) {
         let (told, seen) = watch::channel(Listening::default());
         let (mut heart, identity, stop) =
-            (Heart { left: seconds }, Identity::default(), CancellationToken::new());
+            (Heart::beating(seconds), Identity::default(), CancellationToken::new());
         let report = listen(&mut heart, WATCH, &identity, outbox, clock, &told, &stop).await;
         (report, *seen.borrow())
     }
@@ -381,7 +388,7 @@ mod tests {
         let outbox = Outbox::open(dir.path(), clock).await.unwrap();
         let (told, seen) = watch::channel(Listening::default());
         let (mut heart, identity, stop) =
-            (Heart { left: u32::MAX }, Identity::default(), CancellationToken::new());
+            (Heart::beating(u32::MAX), Identity::default(), CancellationToken::new());
         let session = listen(&mut heart, WATCH, &identity, &outbox, clock, &told, &stop);
         let look = async {
             for _ in 0..100 {
