@@ -5,6 +5,8 @@
 
 mod listener;
 mod shelf;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;

@@ -1,13 +1,10 @@
 //! Who a sensor is, what it can do, and what is said to it first.
 
-use std::time::Duration;
-
 use jiff::tz::TimeZone;
 use nowbridge::radio::air::AirLink;
 use nowbridge::watch::{Abilities, Driver, DriverName, Identity, Live, Sensor, WatchError, driver_for};
 use nowbridge::wire::bridge::DeviceId;
 use nowbridge::wire::gatt::{self, CurrentTime};
-use tokio::time::Instant;
 
 use crate::support::strap::{Listener, Strap};
 
@@ -96,14 +93,4 @@ async fn its_clock_is_set_zone_first() {
     let shown = CurrentTime::decode(&written[1].1).unwrap().unwrap();
     let off = listener.clock.now().since(shown.at.utc(&TimeZone::system()).unwrap());
     assert!((0..2_000_000).contains(&off), "{off} µs off");
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_that_falls_silent_is_asked_whether_it_is_still_there() {
-    let listener = Listener::near(Strap::new().telling(gatt::BATTERY_LEVEL, [88])).await;
-    let began = Instant::now();
-    // It answers for as long as it is there.
-    let (report, _) = listener.listen_for(600).await;
-    assert_eq!(report.outcome, nowbridge::sync::Outcome::Complete);
-    assert!(began.elapsed() >= Duration::from_mins(10));
 }
