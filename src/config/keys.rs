@@ -35,7 +35,7 @@ pub(super) const TABLES: [Table; 7] = [
     },
     Table { name: "state", written: "[state]", keys: &["dir"] },
     Table { name: "control", written: "[control]", keys: &["socket", "group_access"] },
-    Table { name: "radio", written: "[radio]", keys: &["kind", "air"] },
+    Table { name: "radio", written: "[radio]", keys: &["kind", "adapter", "air"] },
     Table { name: "watch", written: "[[watch]]", keys: &["address", "name", "mode", "sync_every"] },
     Table { name: "upload", written: "[upload]", keys: &["max_rows", "consent_check_every"] },
     Table { name: "log", written: "[log]", keys: &["filter", "format"] },

@@ -18,6 +18,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use duration::parse as parse_duration;
 pub use env::Env;
 pub use error::{ConfigError, Hint, Location, SecretError};
 pub use paths::{Paths, SYSTEM_CONTROL_SOCKET};
@@ -25,6 +26,7 @@ pub use reqwest::Url;
 pub use secret::SecretSource;
 
 use crate::radio::PeerAddress;
+use crate::radio::bluez::AdapterChoice;
 
 /// Everything a user can decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +95,11 @@ pub enum RadioConfig {
         /// The socket of the virtual air.
         air: PathBuf,
     },
+    /// Over Bluetooth, by way of BlueZ.
+    Bluez {
+        /// Which adapter.
+        adapter: AdapterChoice,
+    },
 }
 
 /// One watch to look after.
@@ -109,6 +116,11 @@ pub struct WatchConfig {
 }
 
 impl WatchConfig {
+    /// A watch that is not in the file: looked after as one that has nothing but an address there.
+    pub fn new(address: PeerAddress, name: Option<String>) -> Self {
+        Self { address, name, mode: WatchMode::default(), sync_every: tables::every_15_minutes() }
+    }
+
     /// The name if it has one, else the address.
     pub fn label(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.address.0)

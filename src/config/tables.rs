@@ -61,16 +61,9 @@ pub(super) struct ControlTable {
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RadioTable {
-    pub kind: Option<Spanned<RadioKind>>,
+    pub kind: Option<Spanned<String>>,
+    pub adapter: Option<Spanned<String>>,
     pub air: Option<Spanned<PathBuf>>,
-}
-
-#[derive(Clone, Copy, Debug, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum RadioKind {
-    Off,
-    Simulated,
-    Bluez,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -169,6 +162,6 @@ fn rows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     }
 }
 
-const fn every_15_minutes() -> Duration {
+pub(super) const fn every_15_minutes() -> Duration {
     Duration::from_mins(15)
 }

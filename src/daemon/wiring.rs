@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::cloud::{BaseUrl, Client, ClientConfig, Credentials};
-use crate::config::{Config, Paths, SecretSource, WatchMode};
+use crate::config::{Config, Paths, SecretSource, WatchConfig, WatchMode};
 use crate::daemon::DaemonError;
 use crate::sync::{Mode, WatcherConfig};
 use crate::upload::{self, UploaderConfig};
@@ -34,24 +34,28 @@ pub struct Cloud {
 impl<C> Wiring<C> {
     /// What `config` describes, on the given radio. Reads the secrets. Must be called within a tokio runtime.
     pub fn new(config: &Config, central: Option<C>, clock: Clock) -> Result<Self, DaemonError> {
-        let watches = config.watches.iter().map(|watch| WatcherConfig {
-            address: watch.address.clone(),
-            name: watch.name.clone(),
-            mode: match watch.mode {
-                WatchMode::Stay => Mode::Stay,
-                WatchMode::Release => Mode::Release,
-            },
-            every: watch.sync_every,
-            seed: fastrand::u64(..),
-        });
         Ok(Self {
             paths: config.paths.clone(),
             socket_mode: config.control.socket_mode(),
             central,
-            watches: watches.collect(),
+            watches: config.watches.iter().map(watcher_config).collect(),
             cloud: cloud(config, clock)?,
             clock,
         })
+    }
+}
+
+/// What the watcher of such a watch is told.
+pub(super) fn watcher_config(watch: &WatchConfig) -> WatcherConfig {
+    WatcherConfig {
+        address: watch.address.clone(),
+        name: watch.name.clone(),
+        mode: match watch.mode {
+            WatchMode::Stay => Mode::Stay,
+            WatchMode::Release => Mode::Release,
+        },
+        every: watch.sync_every,
+        seed: fastrand::u64(..),
     }
 }
 

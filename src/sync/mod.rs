@@ -18,5 +18,5 @@ pub use error::SyncError;
 pub use live::{Listening, listen};
 pub use report::{Outcome, SessionReport};
 pub use session::collect;
-pub use status::{Progress, WaitReason, WatchState, WatchStatus};
+pub use status::{Progress, WaitReason, WatchCounts, WatchState, WatchStatus};
 pub use watcher::{Mode, Watcher, WatcherConfig, WatcherSignals};

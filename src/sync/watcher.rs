@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Outcome, Progress, SessionReport, WaitReason, WatchState, WatchStatus, collect};
+use super::{Outcome, Progress, SessionReport, WaitReason, WatchCounts, WatchState, WatchStatus, collect};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::measurement::UtcMicros;
@@ -59,9 +59,12 @@ impl WatcherConfig {
             address: self.address.clone(),
             name: self.name.clone(),
             device: None,
+            driver: None,
+            identity: None,
             state: WatchState::Connecting,
             complete_at: None,
             last_session: None,
+            counts: WatchCounts::default(),
         }
     }
 }
@@ -209,7 +212,7 @@ impl<C: Central> Watcher<C> {
 
     fn wait(&self, reason: WaitReason, wait: Duration) -> Duration {
         tracing::debug!(watch = %self.config.address, ?reason, ?wait, "Waiting.");
-        self.show(WatchState::Waiting { reason, until: self.in_future(wait) });
+        self.show(WatchState::Waiting { reason, until: Some(self.in_future(wait)) });
         wait
     }
 

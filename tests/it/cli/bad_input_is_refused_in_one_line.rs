@@ -30,8 +30,13 @@ async fn a_key_that_is_not_known() {
 }
 
 #[tokio::test]
-async fn a_radio_that_this_release_lacks() {
-    refused("[radio]\nkind = \"bluez\"\n", 78, &["radio.kind", "comes with the Bluetooth release"]).await;
+async fn a_radio_by_another_name() {
+    refused(
+        "[radio]\nkind = \"bluetooth\"\n",
+        78,
+        &["config.toml:2:8", "radio.kind", "did you mean \"bluez\""],
+    )
+    .await;
 }
 
 #[tokio::test]
