@@ -8,6 +8,7 @@ mod air;
 mod cli;
 mod cloud;
 mod config;
+mod control;
 mod daemon;
 mod demo;
 mod golden;

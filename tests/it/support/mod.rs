@@ -7,6 +7,8 @@ pub mod cloud;
 pub mod daemon;
 pub mod memory_cloud;
 pub mod outbox;
+#[cfg(feature = "sim")]
+pub mod pairing;
 pub mod private_cloud;
 pub mod process;
 pub mod served_cloud;
