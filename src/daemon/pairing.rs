@@ -121,3 +121,89 @@ fn take(answered: Answered, open: Option<Open>, peer: &PeerAddress) -> Option<Op
     let _ = reply.send(taken.map(|()| Done { watch: peer.to_string(), changed: true }));
     open
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::control;
+    use crate::radio::{NoRadio, PairingDesk, RadioState, Sighting};
+
+    /// A radio whose watch asks for its digits, and again if they are wrong; for good if it is obstinate.
+    #[derive(Clone)]
+    struct Shy {
+        obstinate: bool,
+    }
+
+    impl Central for Shy {
+        type Link = NoRadio;
+
+        async fn scan(&self, _window: Duration) -> Result<Vec<Sighting>, RadioError> {
+            Ok(Vec::new())
+        }
+
+        async fn connect(&self, peer: &PeerAddress) -> Result<NoRadio, RadioError> {
+            Err(RadioError::NotFound(peer.clone()))
+        }
+
+        fn state(&self) -> watch::Receiver<RadioState> {
+            watch::channel(RadioState::Ready).1
+        }
+
+        async fn pair(&self, _peer: &PeerAddress, desk: PairingDesk) -> Result<(), RadioError> {
+            loop {
+                let (reply, passkey) = oneshot::channel();
+                desk.send(PairingPrompt::EnterPasskey { reply }).await.unwrap();
+                let entered = passkey.await.unwrap();
+                if entered == 7 && !self.obstinate {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    const WINDOW: Duration = Duration::from_secs(60);
+
+    fn conversation() -> (Conversation, mpsc::Sender<Answered>, mpsc::Receiver<News>) {
+        let (news, told) = control::news();
+        let (sender, answers) = answers();
+        let (peer, numbers) = (PeerAddress("E7:12:0A:00:00:01".to_owned()), Arc::new(AtomicU64::new(1)));
+        (Conversation { peer, window: WINDOW, news, answers, numbers }, sender, told)
+    }
+
+    async fn say(answers: &mpsc::Sender<Answered>, id: u64, passkey: u32) -> Result<Done, DeskError> {
+        let (reply, said) = oneshot::channel();
+        let answer = PairingAnswer::Passkey(passkey);
+        assert!(answers.send(Answered { id, answer, reply }).await.is_ok());
+        said.await.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_window_closes_however_many_questions_were_answered() {
+        let (conversation, answers, mut told) = conversation();
+        let began = Instant::now();
+        let pairing = tokio::spawn(async move { conversation.hold(&Shy { obstinate: true }).await });
+        for _ in 0..3 {
+            let Some(News::Prompt { id, .. }) = told.recv().await else { panic!("no prompt") };
+            tokio::time::sleep(WINDOW / 4).await;
+            say(&answers, id, 7).await.unwrap();
+        }
+        let error = pairing.await.unwrap().unwrap_err().to_string();
+        assert_eq!(began.elapsed(), WINDOW);
+        assert_eq!(error, "pairing with E7:12:0A:00:00:01 failed: the time of 60 s was up");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_to_the_question_before_answers_nothing() {
+        let (conversation, answers, mut told) = conversation();
+        let pairing = tokio::spawn(async move { conversation.hold(&Shy { obstinate: false }).await });
+        let Some(News::Prompt { id: first, .. }) = told.recv().await else { panic!("no prompt") };
+        say(&answers, first, 1).await.unwrap();
+        let Some(News::Prompt { id: second, .. }) = told.recv().await else { panic!("no prompt") };
+        let late = say(&answers, first, 7).await.unwrap_err();
+        assert!(matches!(late, DeskError::NoQuestion(number) if number == first), "{late}");
+        say(&answers, second, 7).await.unwrap();
+        assert!(pairing.await.unwrap().is_ok());
+    }
+}
