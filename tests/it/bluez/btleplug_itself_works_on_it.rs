@@ -2,50 +2,21 @@
 
 use std::time::Duration;
 
-use btleplug::api::{
-    Central, CentralEvent, Characteristic, Manager as _, Peripheral as _, ScanFilter, WriteType,
-};
-use btleplug::platform::{Adapter, Manager, Peripheral};
+use btleplug::api::{Central, CentralEvent, Peripheral as _, WriteType};
 use futures_util::StreamExt;
 use nowbridge::radio::sig;
-use uuid::Uuid;
 
-use crate::support::fake_bluez::database::{RX, TX};
-use crate::support::fake_bluez::sensor::{HEART_RATE, NAME};
+use super::bare::{adapter, characteristic, connected, found};
+use crate::support::fake_bluez::database::RX;
+use crate::support::fake_bluez::sensor::HEART_RATE;
 use crate::support::process::until;
 use crate::support::stage::{Wearable, story};
-
-async fn adapter() -> Adapter {
-    Manager::new().await.unwrap().adapters().await.unwrap().remove(0)
-}
-
-async fn found(adapter: &Adapter) -> Peripheral {
-    adapter.start_scan(ScanFilter::default()).await.unwrap();
-    let watch = until("the sensor is heard", async || {
-        for peripheral in adapter.peripherals().await.unwrap() {
-            let properties = peripheral.properties().await.ok().flatten();
-            if properties.is_some_and(|properties| properties.local_name.as_deref() == Some(NAME)) {
-                return Some(peripheral);
-            }
-        }
-        None
-    })
-    .await;
-    adapter.stop_scan().await.unwrap();
-    watch
-}
-
-fn characteristic(watch: &Peripheral, uuid: Uuid) -> Characteristic {
-    watch.characteristics().into_iter().find(|found| found.uuid == uuid).unwrap()
-}
 
 #[test]
 fn it_finds_connects_reads_writes_and_listens() {
     story(async |stage| {
-        let watch = found(&adapter().await).await;
-        watch.connect().await.unwrap();
-        watch.discover_services().await.unwrap();
-        assert_eq!(watch.read(&characteristic(&watch, sig(0x2A25))).await.unwrap(), b"SN0001");
+        let watch = connected(&adapter().await).await;
+        assert_eq!(watch.read(&characteristic(&watch, sig(0x2A24))).await.unwrap(), b"Virtual-1");
 
         let mut notifications = watch.notifications().await.unwrap();
         watch.subscribe(&characteristic(&watch, HEART_RATE)).await.unwrap();
@@ -57,9 +28,11 @@ fn it_finds_connects_reads_writes_and_listens() {
             watch.write(&rx, &[7; 100], WriteType::WithoutResponse).await.unwrap();
         }
         watch.write(&rx, &[7; 100], WriteType::WithResponse).await.unwrap();
-        let stats = stage.stats().await;
-        assert_eq!((stats.bytes, stats.writes), (1_100, 11));
-        assert!(watch.subscribe(&characteristic(&watch, TX)).await.is_ok());
+        until("everything has arrived", async || {
+            let stats = stage.stats().await;
+            ((stats.bytes, stats.writes) == (1_100, 11)).then_some(())
+        })
+        .await;
         watch.disconnect().await.unwrap();
     });
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nowbridge::radio::PeerAddress;
+use nowbridge::radio::air::Advertisement;
 use zbus::Variant;
 
 use super::device::Device;
@@ -17,6 +18,8 @@ pub struct Adapter {
     pub blocked: bool,
     /// Clients that wanted discovery.
     pub discoverers: BTreeSet<String>,
+    /// By client, what addresses or names that it wants begin with.
+    pub filters: BTreeMap<String, String>,
     pub devices: BTreeMap<PeerAddress, Device>,
 }
 
@@ -28,8 +31,18 @@ impl Adapter {
             powered: true,
             blocked: false,
             discoverers: BTreeSet::new(),
+            filters: BTreeMap::new(),
             devices: BTreeMap::new(),
         }
+    }
+
+    /// Whether anybody who listens wants to hear of this one.
+    pub fn is_wanted(&self, peer: &PeerAddress, advertisement: &Advertisement) -> bool {
+        let name = advertisement.name.as_deref().unwrap_or_default();
+        self.discoverers.iter().any(|client| {
+            let pattern = self.filters.get(client).map_or("", String::as_str);
+            peer.0.starts_with(pattern) || name.starts_with(pattern)
+        })
     }
 
     /// The word for whether it is on.

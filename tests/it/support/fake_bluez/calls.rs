@@ -62,7 +62,7 @@ impl Machine {
         match member {
             "StartDiscovery" => self.start_discovery(path, client, call),
             "StopDiscovery" => self.stop_discovery(path, &client, call),
-            "SetDiscoveryFilter" => Ok(self.out.reply(call, &())),
+            "SetDiscoveryFilter" => self.set_discovery_filter(path, client, call),
             "RemoveDevice" => {
                 let body = call.body();
                 let device = body.deserialize::<ObjectPath<'_>>().map_err(|_| Refusal::unknown(call))?;

@@ -20,7 +20,8 @@ pub struct Device {
     pub adapter: String,
     pub address: PeerAddress,
     pub advertisement: Advertisement,
-    pub rssi: i16,
+    /// As it was heard last; unknown while nobody listens.
+    pub rssi: Option<i16>,
     pub paired: bool,
     pub trusted: bool,
     pub resolved: bool,
@@ -90,7 +91,7 @@ impl Device {
             adapter: adapter.to_owned(),
             address,
             advertisement,
-            rssi: -50,
+            rssi: None,
             paired: false,
             trusted: false,
             resolved: false,
@@ -139,8 +140,8 @@ impl Device {
         if let Some(name) = &self.advertisement.name {
             properties.insert("Name", name.clone().into());
         }
-        if !self.is_connected() {
-            properties.insert("RSSI", self.rssi.into());
+        if let Some(rssi) = self.rssi {
+            properties.insert("RSSI", rssi.into());
         }
         Interfaces::from([(DEVICE, properties)])
     }

@@ -1,9 +1,13 @@
 //! Finding devices, and forgetting them.
 
+use std::collections::HashMap;
+
 use nowbridge::radio::PeerAddress;
 use nowbridge::radio::air::Advertisement;
+use zbus::{OwnedVariant, Variant};
 
 use super::device::{Device, LinkState};
+use super::links::Reason;
 use super::machine::{Event, Key, Machine};
 use super::outgoing::{ADAPTER, CHARACTERISTIC, Call, DESCRIPTOR, DEVICE, Refusal, SERVICE};
 
@@ -41,11 +45,16 @@ impl Machine {
     /// A client wants no discovery any more. What is not of use by now expires.
     pub fn discoverer_leaves(&mut self, path: &str, client: &str) {
         let Some(adapter) = self.adapters.get_mut(path) else { return };
+        adapter.filters.remove(client);
         if !adapter.discoverers.remove(client) || !adapter.discoverers.is_empty() {
             return;
         }
         let devices: Vec<PeerAddress> = adapter.devices.keys().cloned().collect();
         self.out.changed(path, ADAPTER, [("Discovering", false.into())]);
+        for device in adapter.devices.values_mut().filter(|device| device.rssi.is_some()) {
+            device.rssi = None;
+            self.out.unknown(&device.path, DEVICE, "RSSI");
+        }
         for peer in devices {
             self.let_expire(&Key { adapter: path.to_owned(), peer });
         }
@@ -72,15 +81,35 @@ impl Machine {
 
     fn sighted(&mut self, path: &str, peer: PeerAddress, advertisement: Advertisement) {
         let Some(adapter) = self.adapters.get_mut(path) else { return };
+        if !adapter.is_wanted(&peer, &advertisement) {
+            return;
+        }
         if let Some(device) = adapter.devices.get_mut(&peer) {
             device.kept += 1;
-            device.rssi = -40 - (device.rssi + 41).rem_euclid(20);
-            self.out.changed(&device.path, DEVICE, [("RSSI", device.rssi.into())]);
+            let rssi = -40 - (device.rssi.unwrap_or(-60) + 41).rem_euclid(20);
+            device.rssi = Some(rssi);
+            self.out.changed(&device.path, DEVICE, [("RSSI", rssi.into())]);
         } else {
-            let device = Device::new(path, peer.clone(), advertisement);
+            let mut device = Device::new(path, peer.clone(), advertisement);
+            device.rssi = Some(-50);
             self.out.added(&device.path, &device.interfaces());
             adapter.devices.insert(peer, device);
         }
+    }
+
+    /// `SetDiscoveryFilter`. Of all that can be filtered by, only the pattern makes a difference here.
+    pub fn set_discovery_filter(&mut self, path: &str, client: String, call: &Call) -> Result<(), Refusal> {
+        let adapter = self.adapters.get_mut(path).ok_or_else(|| Refusal::unknown(call))?;
+        let body = call.body();
+        let unreadable = |_| Refusal::bluez("InvalidArguments", "Invalid arguments in method call");
+        let filter: HashMap<String, OwnedVariant> = body.deserialize().map_err(unreadable)?;
+        let pattern = match filter.get("Pattern").map(|pattern| &**pattern) {
+            Some(Variant::Str(pattern)) => pattern.to_string(),
+            _ => String::new(),
+        };
+        adapter.filters.insert(client, pattern);
+        self.out.reply(call, &());
+        Ok(())
     }
 
     /// From now on, the object goes away if nothing happens to it.
@@ -106,7 +135,7 @@ impl Machine {
 
     /// Removes a device with all that is known of it.
     pub fn remove_device(&mut self, key: &Key) {
-        self.link_down(key);
+        self.link_down(key, Reason::Local);
         let Some(adapter) = self.adapters.get_mut(&key.adapter) else { return };
         let Some(device) = adapter.devices.remove(&key.peer) else { return };
         self.bonds.remove(&(adapter.address.clone(), key.peer.clone()));

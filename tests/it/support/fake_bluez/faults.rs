@@ -9,7 +9,8 @@ use super::adapter::Adapter;
 use super::air::{Io, Watch};
 use super::crowd::Crowd;
 use super::device::LinkState;
-use super::machine::{Event, Key, Machine, Quirks};
+use super::links::Reason;
+use super::machine::{Event, Key, Machine};
 
 impl Machine {
     /// Plugs an adapter in.
@@ -79,7 +80,7 @@ impl Machine {
     pub fn watch_disconnects(&mut self, peer: &PeerAddress) {
         for key in self.keys_of(peer) {
             if self.device(&key).is_some_and(|device| device.is_connected()) {
-                self.link_down(&key);
+                self.link_down(&key, Reason::Remote);
             }
         }
     }
@@ -116,7 +117,12 @@ impl Machine {
 
     /// Whether a connect succeeds while discovery is on.
     pub fn connect_while_scanning(&mut self, works: bool) {
-        self.quirks = Quirks { no_connect_while_scanning: !works };
+        self.quirks.no_connect_while_scanning = !works;
+    }
+
+    /// Whether bluetoothd says why a link ended, as it does since 5.82.
+    pub fn tell_reasons(&mut self, on: bool) {
+        self.quirks.tells_reasons = on;
     }
 
     /// Whether bluetoothd still waits for the watch to answer a connect.

@@ -13,6 +13,19 @@ const ABORTED: &str = "le-connection-abort-by-local";
 /// "Unlikely Error": what a request gets that was on its way when the link went.
 const UNLIKELY: u8 = 0x0E;
 
+/// Why a link ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It timed out.
+    Timeout,
+    /// The watch closed it.
+    Remote,
+    /// This side closed it.
+    Local,
+    /// The adapter went away under it; BlueZ gives no reason.
+    Adapter,
+}
+
 impl Machine {
     /// `Connect`. Without an answer from the watch the call stays open, and the wish to connect does, too.
     pub fn connect(&mut self, key: &Key, call: &Call) -> Result<(), Refusal> {
@@ -141,9 +154,9 @@ impl Machine {
     }
 
     /// This link ends, if it is still there.
-    pub fn link_ends(&mut self, key: &Key, number: u64) {
+    pub fn link_ends(&mut self, key: &Key, number: u64, reason: Reason) {
         if self.link(key, number).is_some() {
-            self.link_down(key);
+            self.link_down(key, reason);
         }
     }
 
@@ -152,11 +165,11 @@ impl Machine {
         if let Some(watch) = self.watches.get_mut(&key.peer) {
             watch.silent = false;
         }
-        self.link_ends(key, number);
+        self.link_ends(key, number, Reason::Timeout);
     }
 
     /// Whatever there is of a link ends.
-    pub fn link_down(&mut self, key: &Key) {
+    pub fn link_down(&mut self, key: &Key, reason: Reason) {
         let Some(device) = self.device(key) else { return };
         let path = device.path.clone();
         let link = match std::mem::replace(&mut device.link, LinkState::Down) {
@@ -183,6 +196,9 @@ impl Machine {
         }
         if resolved {
             self.out.changed(&path, DEVICE, [("ServicesResolved", false.into())]);
+        }
+        if self.quirks.tells_reasons && reason != Reason::Adapter {
+            self.out.disconnected(&path, &format!("{reason:?}"));
         }
         self.out.changed(&path, DEVICE, [("Connected", false.into())]);
         for call in link.closing.into_iter().flatten() {
@@ -217,7 +233,7 @@ impl Machine {
             link.look = true;
             match presence {
                 Presence::Here => self.tick_soon(&key),
-                Presence::HangingUp => self.link_down(&key),
+                Presence::HangingUp => self.link_down(&key, Reason::Remote),
                 Presence::Silent => self.after(supervision, Event::Lost(key, number)),
             }
         }

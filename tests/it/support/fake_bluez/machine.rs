@@ -14,6 +14,7 @@ use super::adapter::Adapter;
 use super::air::Watch;
 use super::crowd::Crowd;
 use super::device::{Device, Link};
+use super::links::Reason;
 use super::outgoing::{ADAPTER, AGENT_MANAGER, DEVICE, Outgoing};
 use super::pairing::{Agents, Answer};
 
@@ -94,6 +95,8 @@ pub enum Event {
 pub struct Quirks {
     /// A connect fails while discovery is on.
     pub no_connect_while_scanning: bool,
+    /// It says why a link ended, as BlueZ does since 5.82.
+    pub tells_reasons: bool,
 }
 
 /// The host.
@@ -152,7 +155,7 @@ impl Machine {
             Event::Resolved(key, number) => self.resolved(&key, number),
             Event::Tick(key, number) => self.tick(&key, number),
             Event::Wake(key, number) => self.wake(&key, number),
-            Event::Closed(key, number) => self.link_ends(&key, number),
+            Event::Closed(key, number) => self.link_ends(&key, number, Reason::Local),
             Event::Lost(key, number) => self.link_lost(&key, number),
             Event::Expired(key, kept) => self.expire(&key, kept),
             Event::Rang(peer) => self.rang(&peer),
@@ -238,7 +241,7 @@ impl Machine {
         let devices = self.adapters.get(path).map(|adapter| adapter.devices.keys().cloned().collect());
         let devices: Vec<PeerAddress> = devices.unwrap_or_default();
         for peer in devices {
-            self.link_down(&Key { adapter: path.to_owned(), peer });
+            self.link_down(&Key { adapter: path.to_owned(), peer }, Reason::Adapter);
         }
     }
 

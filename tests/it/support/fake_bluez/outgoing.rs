@@ -104,6 +104,18 @@ impl Outgoing {
         self.0.push(Message::signal(path, PROPERTIES, "PropertiesChanged").build(&body).unwrap());
     }
 
+    /// A property has no value any more.
+    pub fn unknown(&mut self, path: &str, interface: &str, property: &str) {
+        let body = (interface, BTreeMap::<&str, Variant<'_>>::new(), vec![property]);
+        self.0.push(Message::signal(path, PROPERTIES, "PropertiesChanged").build(&body).unwrap());
+    }
+
+    /// A link is gone, and why (since BlueZ 5.82).
+    pub fn disconnected(&mut self, path: &str, reason: &str) {
+        let body = (format!("org.bluez.Reason.{reason}"), "");
+        self.0.push(Message::signal(path, DEVICE, "Disconnected").build(&body).unwrap());
+    }
+
     /// An object has appeared.
     pub fn added(&mut self, path: &str, interfaces: &Interfaces) {
         let body = (object_path(path), interfaces);

@@ -150,7 +150,11 @@ impl Machine {
         let Some(watch) = self.watches.get_mut(&key.peer) else { return };
         match operation {
             Operation::Read { call, uuid } => match watch.peripheral.read(uuid) {
-                Ok(value) => self.out.reply(&call, &value),
+                Ok(value) => {
+                    // BlueZ tells everybody what one client has read, just as if it had been notified.
+                    self.tell_value(key, uuid, value.clone());
+                    self.out.reply(&call, &value);
+                }
                 Err(AttError(code)) => self.out.refuse(&call, &Refusal::att(code)),
             },
             Operation::Write { call, uuid, value } => {
@@ -194,13 +198,18 @@ impl Machine {
             notification.as_ref().is_some_and(|(uuid, _)| link.listens(*uuid))
         });
         let Some((uuid, value)) = notification else { return false };
-        let path = device.database.as_ref().and_then(|database| database.path_of(uuid));
-        if let Some(path) = path.filter(|_| listened) {
-            let path = format!("{}/{path}", device.path);
-            device.values.insert(uuid, value.to_vec());
-            self.out.changed(&path, CHARACTERISTIC, [("Value", value.to_vec().into())]);
+        if listened {
+            self.tell_value(key, uuid, value.to_vec());
         }
         true
+    }
+
+    fn tell_value(&mut self, key: &Key, uuid: Uuid, value: Vec<u8>) {
+        let Some(device) = self.device(key) else { return };
+        let path = device.database.as_ref().and_then(|database| database.path_of(uuid));
+        let path = format!("{}/{}", device.path, path.unwrap_or_default());
+        device.values.insert(uuid, value.clone());
+        self.out.changed(&path, CHARACTERISTIC, [("Value", value.into())]);
     }
 
     /// Sets the alarm for what the watch will say unasked.
