@@ -256,6 +256,24 @@ impl Stage {
         }
     }
 
+    /// How many links the watch has.
+    pub async fn links(&self, watch: Wearable) -> u64 {
+        match self {
+            Self::Fake { fake, .. } => {
+                fake.with(move |machine| u64::from(machine.watch(&watch.address()).linked)).await
+            }
+            Self::Lab(lab) => lab.links(watch.word()).await,
+        }
+    }
+
+    /// Whether BlueZ says why a link ended.
+    pub async fn tells_reasons(&self) -> bool {
+        match self {
+            Self::Fake { fake, .. } => fake.with(|machine| machine.quirks.tells_reasons).await,
+            Self::Lab(lab) => lab.tells_reasons().await,
+        }
+    }
+
     /// bluetoothd is killed.
     pub async fn kill_bluetoothd(&self) {
         match self {

@@ -92,6 +92,7 @@ impl Machine {
         } else {
             let mut device = Device::new(path, peer.clone(), advertisement);
             device.rssi = Some(-50);
+            device.paired = self.bonds.contains(&(adapter.address.clone(), peer.clone()));
             self.out.added(&device.path, &device.interfaces());
             adapter.devices.insert(peer, device);
         }

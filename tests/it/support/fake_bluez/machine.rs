@@ -90,8 +90,8 @@ pub enum Event {
     AgentSaid(Key, u64, Answer),
 }
 
-/// Habits that a story turns on.
-#[derive(Clone, Copy, Debug, Default)]
+/// Habits that a story turns on or off.
+#[derive(Clone, Copy, Debug)]
 pub struct Quirks {
     /// A connect fails while discovery is on.
     pub no_connect_while_scanning: bool,
@@ -120,7 +120,7 @@ impl Machine {
     pub fn new(timing: Timing) -> Self {
         Self {
             timing,
-            quirks: Quirks::default(),
+            quirks: Quirks { no_connect_while_scanning: false, tells_reasons: true },
             watches: BTreeMap::new(),
             crowd: Crowd::default(),
             adapters: BTreeMap::new(),

@@ -18,7 +18,7 @@ pub const NAME: &str = "VirtualWatch";
 /// Heart rate measurement.
 pub const HEART_RATE: Uuid = sig(0x2A37);
 /// Temperature measurement.
-const TEMPERATURE: Uuid = sig(0x2A1C);
+pub const TEMPERATURE: Uuid = sig(0x2A1C);
 const BATTERY: Uuid = sig(0x2A19);
 /// 36.64 °C: flags, 3,664 as a 24-bit mantissa, exponent −2.
 const WARM: [u8; 5] = [0, 0x50, 0x0E, 0x00, 0xFE];
@@ -31,12 +31,11 @@ enum Cue {
     Reset,
 }
 
-/// What came in at its test service, and how often it was connected.
+/// What came in at its test service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
     pub bytes: u64,
     pub writes: u64,
-    pub connections: u64,
 }
 
 /// The strings it hangs on.
@@ -142,10 +141,6 @@ impl Peripheral for Sensor {
     fn wake_at(&self) -> Option<Instant> {
         let beating = self.heart_rate.is_some() && self.subscribed.contains(&HEART_RATE);
         beating.then_some(self.next_beat)
-    }
-
-    fn connected(&mut self, _mtu: u16) {
-        self.stats.send_modify(|stats| stats.connections += 1);
     }
 
     fn disconnected(&mut self) {

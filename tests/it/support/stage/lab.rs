@@ -17,6 +17,8 @@ use crate::support::process::until;
 
 /// Does to bluetoothd what its first argument says.
 const SCRIPT: &str = "/lab/bluetoothd";
+/// The program itself.
+const DAEMON: &str = "/usr/libexec/bluetooth/bluetoothd";
 
 /// A guest with the real BlueZ. Stories follow one another in it.
 pub struct Lab {
@@ -96,7 +98,19 @@ impl Lab {
     pub async fn stats(&self) -> Stats {
         let answer = self.ask(json!({ "cmd": "stats" })).await;
         let number = |name: &str| answer[name].as_u64().unwrap_or_default();
-        Stats { bytes: number("bytes"), writes: number("writes"), connections: number("connections") }
+        Stats { bytes: number("bytes"), writes: number("writes") }
+    }
+
+    pub async fn links(&self, watch: &str) -> u64 {
+        self.ask(json!({ "cmd": "stats", "watch": watch })).await["connections"].as_u64().unwrap_or_default()
+    }
+
+    /// bluetoothd prints its version.
+    pub async fn tells_reasons(&self) -> bool {
+        let printed = Command::new(DAEMON).arg("--version").output().await.unwrap().stdout;
+        let version = String::from_utf8(printed).unwrap();
+        let parts: Vec<u32> = version.trim().split('.').map(|part| part.parse().unwrap()).collect();
+        parts >= vec![5, 82]
     }
 
     /// Does something to bluetoothd or its adapter.
