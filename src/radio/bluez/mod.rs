@@ -5,5 +5,6 @@
 
 mod address;
 mod bus;
+mod rfkill;
 
 pub use address::AdapterChoice;
