@@ -4,7 +4,11 @@
 //! btleplug leaves out: pairing, power, bonds, and the news that bluetoothd came or went, which no btleplug event tells.
 
 mod address;
+mod agent;
 mod bus;
 mod rfkill;
+mod standing;
+#[cfg(test)]
+mod test_bus;
 
 pub use address::AdapterChoice;
