@@ -6,6 +6,9 @@
 mod address;
 mod agent;
 mod bus;
+#[cfg(test)]
+mod fake_bluez;
+mod pairing;
 mod rfkill;
 mod standing;
 #[cfg(test)]
