@@ -10,6 +10,7 @@ mod bus;
 mod fake_bluez;
 mod pairing;
 mod rfkill;
+mod sleep;
 mod standing;
 #[cfg(test)]
 mod test_bus;
