@@ -329,7 +329,7 @@ mod tests {
         }
         for told in [9, 10] {
             assert!(
-                matches!(prompts.recv().await, Some(PairingPrompt::ShowPasskey { passkey }) if passkey == told)
+                matches!(within(prompts.recv()).await, Some(PairingPrompt::ShowPasskey { passkey }) if passkey == told)
             );
         }
         assert!(prompts.try_recv().is_err());

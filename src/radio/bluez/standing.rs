@@ -17,8 +17,8 @@ pub(super) const AGENT_PATH: ObjectPath<'static> =
 /// We can show six digits, ask for them, and ask for yes or no: the watch decides which it will be.
 const CAPABILITY: &str = "KeyboardDisplay";
 
-/// A hold on the agent of a bus connection: it is registered as long as there is one. BlueZ drops an agent by itself when its
-/// connection ends.
+/// A hold on the agent of a bus connection: it is registered as long as there is one. One that is dropped instead of released
+/// leaves the agent registered until the connection ends; then BlueZ drops it by itself.
 #[derive(Debug)]
 pub(super) struct StandingAgent {
     bus: Connection,
