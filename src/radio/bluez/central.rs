@@ -9,6 +9,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::AdapterChoice;
+use super::bonding::Pair;
 use super::connecting::Connect;
 use super::discovery::Scan;
 use super::errand::Radio;
@@ -17,7 +18,7 @@ use super::keeper::{Keeper, Voices};
 use super::link::BluezLink;
 use super::picture::Picture;
 use super::recovering::{Disconnect, Forget, PowerCycle, StopDiscovery};
-use crate::radio::{Bond, Central, PeerAddress, RadioError, RadioState, RecoveryStep, Sighting};
+use crate::radio::{Bond, Central, PairingDesk, PeerAddress, RadioError, RadioState, RecoveryStep, Sighting};
 
 /// News of devices that may wait for a link. One that has missed some looks for itself.
 const QUEUED_NEWS: usize = 1024;
@@ -91,6 +92,10 @@ impl Central for BluezCentral {
 
     async fn bond(&self, peer: &PeerAddress) -> Result<Bond, RadioError> {
         self.radio.ground().await?.bond(peer).await
+    }
+
+    async fn pair(&self, peer: &PeerAddress, desk: PairingDesk) -> Result<(), RadioError> {
+        self.radio.send(Pair { peer: as_bluez_writes(peer), desk }).await
     }
 
     async fn forget(&self, peer: &PeerAddress) -> Result<bool, RadioError> {

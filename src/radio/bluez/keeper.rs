@@ -20,6 +20,7 @@ use super::error::{Fault, within};
 use super::ground::{Footing, Ground, STEP_DEADLINE};
 use super::picture::{Picture, Service};
 use super::signals::{self, DeviceNews, Signal};
+use super::standing::StandingAgent;
 use super::survey::{self, Adapters};
 use crate::backoff::Backoff;
 use crate::radio::{RadioState, RadioTrouble};
@@ -39,7 +40,7 @@ enum Found {
     /// The adapters, or `None` if bluetoothd is not there.
     Adapters(Result<Option<Adapters>, Fault>),
     /// The adapter at this path, for GATT.
-    Gatt(OwnedObjectPath, Result<(Manager, Adapter), Fault>),
+    Gatt(OwnedObjectPath, Result<(Manager, Adapter), Fault>, Option<StandingAgent>),
 }
 
 /// The ends that the keeper speaks into.
@@ -58,6 +59,8 @@ pub(super) struct Keeper {
     /// btleplug's connection to the bus. Kept for as long as the bus lives: bluetoothd may come and go behind it, and the task that it
     /// has started ends with the bus only.
     gatt: Option<Manager>,
+    /// Refuses whoever wants to pair unasked; without it, a read of a protected value would hang.
+    agent: Option<StandingAgent>,
     ground: Option<Ground>,
     generation: u64,
     /// The adapters are to be looked at (again).
@@ -74,6 +77,7 @@ impl Keeper {
             voices,
             asleep,
             gatt: None,
+            agent: None,
             ground: None,
             generation: 0,
             stale: false,
@@ -97,6 +101,7 @@ impl Keeper {
             }
             // Both libraries lose the same bus.
             self.gatt = None;
+            self.agent = None;
             self.publish();
             let again = Instant::now() + self.backoff.failed(Duration::ZERO);
             self.wait_until(again, &stop).await;
@@ -160,7 +165,11 @@ impl Keeper {
         let (path, facts) = self.picture.usable()?;
         let path = OwnedObjectPath::try_from(path.as_str()).ok()?;
         let (manager, address) = (self.gatt.clone(), facts.address.clone());
-        Some(Box::pin(async move { Found::Gatt(path, gatt(manager, &address).await) }))
+        let (agent, bus) = (self.agent.take(), bus.clone());
+        Some(Box::pin(async move {
+            let agent = stand(agent, &bus).await;
+            Found::Gatt(path, gatt(manager, &address).await, agent)
+        }))
     }
 
     fn take(&mut self, bus: &Connection, found: Found) {
@@ -175,8 +184,9 @@ impl Keeper {
                     None => self.picture.bluetoothd_gone(),
                 }
             }
-            Found::Gatt(adapter, Ok((manager, gatt))) => {
+            Found::Gatt(adapter, Ok((manager, gatt)), agent) => {
                 self.backoff.succeeded();
+                self.agent = agent;
                 self.gatt = Some(manager);
                 self.generation += 1;
                 let (bus, gone) = (bus.clone(), CancellationToken::new());
@@ -186,7 +196,10 @@ impl Keeper {
                 self.stale = true;
                 self.try_later(&fault);
             }
-            Found::Gatt(_, Err(fault)) => self.try_later(&fault),
+            Found::Gatt(_, Err(fault), agent) => {
+                self.agent = agent;
+                self.try_later(&fault);
+            }
         }
     }
 
@@ -319,6 +332,15 @@ async fn dial() -> Result<Manager, Fault> {
     let runtime = tokio::runtime::Handle::current();
     let dialled = tokio::task::spawn_blocking(move || runtime.block_on(Manager::new())).await;
     dialled.map_err(|error| Fault::new("", &error.to_string()))?.map_err(Into::into)
+}
+
+/// Registers our agent with a bluetoothd that may be a new one. Pairing is all that is missing without it.
+async fn stand(agent: Option<StandingAgent>, bus: &Connection) -> Option<StandingAgent> {
+    let stood = match agent {
+        Some(agent) => agent.renew().await.map(|()| agent),
+        None => StandingAgent::register(bus).await,
+    };
+    stood.inspect_err(|error| tracing::warn!(%error, "There is no pairing agent.")).ok()
 }
 
 async fn done(work: &mut Option<Work>) -> Found {

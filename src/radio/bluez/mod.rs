@@ -10,6 +10,7 @@
 
 mod address;
 mod agent;
+mod bonding;
 mod bus;
 mod central;
 mod connecting;
