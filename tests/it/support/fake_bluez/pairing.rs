@@ -17,11 +17,12 @@ pub struct Agent {
     pub capability: String,
 }
 
-/// Registered agents by client, and which of them is asked for whoever has none.
+/// Registered agents by client. Who has none is asked by the last in the line of defaults; the first one to register is
+/// in it unasked.
 #[derive(Default)]
 pub struct Agents {
-    pub registered: BTreeMap<String, Agent>,
-    pub default: Option<String>,
+    registered: BTreeMap<String, Agent>,
+    defaults: Vec<String>,
 }
 
 /// What came of asking an agent.
@@ -182,10 +183,16 @@ impl Machine {
                 let (path, capability): (ObjectPath<'_>, &str) = body.deserialize().map_err(unreadable)?;
                 let capability = if capability.is_empty() { "KeyboardDisplay" } else { capability };
                 let (path, capability) = (path.to_string(), capability.to_owned());
+                if self.agents.defaults.is_empty() {
+                    self.agents.defaults.push(client.clone());
+                }
                 self.agents.registered.insert(client.clone(), Agent { client, path, capability });
             }
             _ if !registered => return Err(Refusal::bluez("DoesNotExist", "Does Not Exist")),
-            "RequestDefaultAgent" => self.agents.default = Some(client),
+            "RequestDefaultAgent" => {
+                self.agents.defaults.retain(|other| *other != client);
+                self.agents.defaults.push(client);
+            }
             "UnregisterAgent" => self.agents.leave(&client),
             _ => return Err(Refusal::unknown(call)),
         }
@@ -198,15 +205,13 @@ impl Agents {
     /// Who is asked when this client pairs.
     fn of(&self, client: &str) -> Option<Agent> {
         let own = self.registered.get(client);
-        own.or_else(|| self.registered.get(self.default.as_ref()?)).cloned()
+        own.or_else(|| self.registered.get(self.defaults.last()?)).cloned()
     }
 
     /// A client has no agent any more.
     pub fn leave(&mut self, client: &str) {
         self.registered.remove(client);
-        if self.default.as_deref() == Some(client) {
-            self.default = None;
-        }
+        self.defaults.retain(|other| other != client);
     }
 }
 
