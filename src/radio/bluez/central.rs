@@ -33,26 +33,23 @@ pub struct BluezCentral {
 impl BluezCentral {
     /// Begins to look after an adapter. Never fails: whether there is one, and a bluetoothd, is what [`Central::state`] tells.
     pub fn start(choice: AdapterChoice) -> Self {
-        Self::start_with(choice, watch::channel(false).1)
-    }
-
-    /// The same, and closes links when `asleep` turns true. Nothing is connected until it is false again.
-    pub fn start_with(choice: AdapterChoice, asleep: watch::Receiver<bool>) -> Self {
         let picture = Picture::new(choice);
         let state = watch::Sender::new(picture.state());
         let footing = watch::Sender::new(Footing::Unknown);
         let news = broadcast::Sender::new(QUEUED_NEWS);
+        let (asleep, open_links) = (watch::Sender::new(false), watch::Sender::new(0));
         let radio = Radio {
             state: state.subscribe(),
             footing: footing.subscribe(),
             news: news.clone(),
-            asleep: asleep.clone(),
+            asleep: asleep.subscribe(),
             open: watch::Sender::new(BTreeSet::new()),
+            open_links: open_links.clone(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             turn: Arc::new(Semaphore::new(1)),
         };
-        let keeper = Keeper::new(picture, Voices { state, footing, news }, asleep);
+        let keeper = Keeper::new(picture, Voices { state, footing, news }, asleep, open_links.subscribe());
         radio.tasks.spawn(keeper.run(radio.stop.clone()));
         let stop = Arc::new(radio.stop.clone().drop_guard());
         Self { radio, _stop: stop }
@@ -65,13 +62,6 @@ impl BluezCentral {
         self.radio.stop.cancel();
         self.radio.tasks.close();
         self.radio.tasks.wait().await;
-    }
-
-    /// Waits until no link is open: what has to happen before the computer sleeps.
-    pub async fn no_link_open(&self) {
-        let mut open = self.radio.open.subscribe();
-        // Fails only if the sender is gone, which is ours.
-        let _ = open.wait_for(BTreeSet::is_empty).await;
     }
 }
 

@@ -72,7 +72,7 @@ impl BluezLink {
             stop: radio.stop.clone(),
             deliveries: Deliveries::default(),
         };
-        let entry = OpenLink::enter(&radio.open, peer);
+        let entry = OpenLink::enter(radio, peer);
         radio.tasks.spawn(async move {
             let reason = session.run().await;
             drop(entry);
@@ -225,19 +225,22 @@ impl Link for BluezLink {
 /// Says that there is a link, for as long as there is.
 struct OpenLink {
     open: watch::Sender<BTreeSet<PeerAddress>>,
+    count: watch::Sender<usize>,
     peer: PeerAddress,
 }
 
 impl OpenLink {
-    fn enter(open: &watch::Sender<BTreeSet<PeerAddress>>, peer: &PeerAddress) -> Self {
-        open.send_if_modified(|open| open.insert(peer.clone()));
-        Self { open: open.clone(), peer: peer.clone() }
+    fn enter(radio: &Radio, peer: &PeerAddress) -> Self {
+        radio.open.send_if_modified(|open| open.insert(peer.clone()));
+        radio.open_links.send_modify(|count| *count += 1);
+        Self { open: radio.open.clone(), count: radio.open_links.clone(), peer: peer.clone() }
     }
 }
 
 impl Drop for OpenLink {
     fn drop(&mut self) {
         self.open.send_if_modified(|open| open.remove(&self.peer));
+        self.count.send_modify(|count| *count -= 1);
     }
 }
 

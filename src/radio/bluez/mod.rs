@@ -21,6 +21,7 @@ mod error;
 #[cfg(test)]
 mod fake_bluez;
 mod ground;
+mod inquiry;
 mod keeper;
 mod link;
 mod pairing;
