@@ -5,6 +5,7 @@
 )]
 
 mod air;
+mod bluez;
 mod cli;
 mod cloud;
 mod config;

@@ -9,6 +9,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::AdapterChoice;
+use super::bonding::Pair;
 use super::connecting::Connect;
 use super::discovery::Scan;
 use super::errand::Radio;
@@ -17,7 +18,7 @@ use super::keeper::{Keeper, Voices};
 use super::link::BluezLink;
 use super::picture::Picture;
 use super::recovering::{Disconnect, Forget, PowerCycle, StopDiscovery};
-use crate::radio::{Bond, Central, PeerAddress, RadioError, RadioState, RecoveryStep, Sighting};
+use crate::radio::{Bond, Central, PairingDesk, PeerAddress, RadioError, RadioState, RecoveryStep, Sighting};
 
 /// News of devices that may wait for a link. One that has missed some looks for itself.
 const QUEUED_NEWS: usize = 1024;
@@ -32,26 +33,23 @@ pub struct BluezCentral {
 impl BluezCentral {
     /// Begins to look after an adapter. Never fails: whether there is one, and a bluetoothd, is what [`Central::state`] tells.
     pub fn start(choice: AdapterChoice) -> Self {
-        Self::start_with(choice, watch::channel(false).1)
-    }
-
-    /// The same, and closes links when `asleep` turns true. Nothing is connected until it is false again.
-    pub fn start_with(choice: AdapterChoice, asleep: watch::Receiver<bool>) -> Self {
         let picture = Picture::new(choice);
         let state = watch::Sender::new(picture.state());
         let footing = watch::Sender::new(Footing::Unknown);
         let news = broadcast::Sender::new(QUEUED_NEWS);
+        let (asleep, open_links) = (watch::Sender::new(false), watch::Sender::new(0));
         let radio = Radio {
             state: state.subscribe(),
             footing: footing.subscribe(),
             news: news.clone(),
-            asleep: asleep.clone(),
+            asleep: asleep.subscribe(),
             open: watch::Sender::new(BTreeSet::new()),
+            open_links: open_links.clone(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             turn: Arc::new(Semaphore::new(1)),
         };
-        let keeper = Keeper::new(picture, Voices { state, footing, news }, asleep);
+        let keeper = Keeper::new(picture, Voices { state, footing, news }, asleep, open_links.subscribe());
         radio.tasks.spawn(keeper.run(radio.stop.clone()));
         let stop = Arc::new(radio.stop.clone().drop_guard());
         Self { radio, _stop: stop }
@@ -64,13 +62,6 @@ impl BluezCentral {
         self.radio.stop.cancel();
         self.radio.tasks.close();
         self.radio.tasks.wait().await;
-    }
-
-    /// Waits until no link is open: what has to happen before the computer sleeps.
-    pub async fn no_link_open(&self) {
-        let mut open = self.radio.open.subscribe();
-        // Fails only if the sender is gone, which is ours.
-        let _ = open.wait_for(BTreeSet::is_empty).await;
     }
 }
 
@@ -91,6 +82,10 @@ impl Central for BluezCentral {
 
     async fn bond(&self, peer: &PeerAddress) -> Result<Bond, RadioError> {
         self.radio.ground().await?.bond(peer).await
+    }
+
+    async fn pair(&self, peer: &PeerAddress, desk: PairingDesk) -> Result<(), RadioError> {
+        self.radio.send(Pair { peer: as_bluez_writes(peer), desk }).await
     }
 
     async fn forget(&self, peer: &PeerAddress) -> Result<bool, RadioError> {

@@ -52,6 +52,8 @@ pub(super) struct Radio {
     pub asleep: watch::Receiver<bool>,
     /// The peers with a link of ours that is not quite closed.
     pub open: watch::Sender<BTreeSet<PeerAddress>>,
+    /// How many they are: sleep waits for them.
+    pub open_links: watch::Sender<usize>,
     pub tasks: TaskTracker,
     pub stop: CancellationToken,
     /// Whoever holds it has the radio for itself.

@@ -5,11 +5,10 @@
 //! the same time: zbus stops reading, answers too, when its queue of signals is full.
 
 use std::num::NonZeroUsize;
-use std::pin::Pin;
+use std::pin::pin;
 use std::time::Duration;
 
-use btleplug::api::{Central as _, Manager as _};
-use btleplug::platform::{Adapter, Manager};
+use btleplug::platform::Manager;
 use futures_util::StreamExt as _;
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep_until};
@@ -18,9 +17,12 @@ use zbus::{Connection, MessageStream, OwnedObjectPath};
 
 use super::error::{Fault, within};
 use super::ground::{Footing, Ground, STEP_DEADLINE};
+use super::inquiry::{self, Found, Work};
 use super::picture::{Picture, Service};
 use super::signals::{self, DeviceNews, Signal};
-use super::survey::{self, Adapters};
+use super::sleep;
+use super::standing::StandingAgent;
+use super::survey;
 use crate::backoff::Backoff;
 use crate::radio::{RadioState, RadioTrouble};
 
@@ -30,17 +32,6 @@ const RETRY_FLOOR: Duration = Duration::from_millis(250);
 const RETRY_CEILING: Duration = Duration::from_secs(5);
 /// Signals that may wait while other tasks keep ours from running.
 const QUEUED_SIGNALS: NonZeroUsize = NonZeroUsize::new(4096).expect("4096 is not zero");
-
-/// What is being asked, so that the answer can come while signals do.
-type Work = Pin<Box<dyn Future<Output = Found> + Send>>;
-
-/// What was asked, and the answer.
-enum Found {
-    /// The adapters, or `None` if bluetoothd is not there.
-    Adapters(Result<Option<Adapters>, Fault>),
-    /// The adapter at this path, for GATT.
-    Gatt(OwnedObjectPath, Result<(Manager, Adapter), Fault>),
-}
 
 /// The ends that the keeper speaks into.
 #[derive(Debug)]
@@ -54,10 +45,14 @@ pub(super) struct Voices {
 pub(super) struct Keeper {
     picture: Picture,
     voices: Voices,
+    told_of_sleep: watch::Sender<bool>,
     asleep: watch::Receiver<bool>,
+    open_links: watch::Receiver<usize>,
     /// btleplug's connection to the bus. Kept for as long as the bus lives: bluetoothd may come and go behind it, and the task that it
     /// has started ends with the bus only.
     gatt: Option<Manager>,
+    /// Refuses whoever wants to pair unasked; without it, a read of a protected value would hang.
+    agent: Option<StandingAgent>,
     ground: Option<Ground>,
     generation: u64,
     /// The adapters are to be looked at (again).
@@ -67,13 +62,21 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub fn new(picture: Picture, voices: Voices, asleep: watch::Receiver<bool>) -> Self {
+    pub fn new(
+        picture: Picture,
+        voices: Voices,
+        asleep: watch::Sender<bool>,
+        open_links: watch::Receiver<usize>,
+    ) -> Self {
         let backoff = Backoff::new(RETRY_FLOOR, RETRY_CEILING, fastrand::Rng::new());
         Self {
             picture,
             voices,
-            asleep,
+            asleep: asleep.subscribe(),
+            told_of_sleep: asleep,
+            open_links,
             gatt: None,
+            agent: None,
             ground: None,
             generation: 0,
             stale: false,
@@ -95,13 +98,20 @@ impl Keeper {
                     "there is no system bus (D-Bus): {fault}; start it with `systemctl start dbus`"
                 )),
             }
+            if stop.is_cancelled() {
+                break;
+            }
             // Both libraries lose the same bus.
             self.gatt = None;
+            self.agent = None;
             self.publish();
             let again = Instant::now() + self.backoff.failed(Duration::ZERO);
             self.wait_until(again, &stop).await;
         }
-        self.lose_ground();
+        // The ground stays: links are being closed on it.
+        if let Some(agent) = self.agent.take() {
+            agent.release().await;
+        }
     }
 
     /// Waits for the next try, but keeps an eye on sleep.
@@ -119,8 +129,9 @@ impl Keeper {
     /// Follows what happens on one connection until it is lost.
     async fn follow(&mut self, bus: &Connection, stop: &CancellationToken) {
         let mut stream = MessageStream::from(bus);
-        let mut listening = std::pin::pin!(within(STEP_DEADLINE, "match rules", signals::listen(bus)));
-        let mut heard = false;
+        let mut listening = pin!(within(STEP_DEADLINE, "match rules", signals::listen(bus)));
+        let mut attending = pin!(self.attend_to_sleep(bus, stop));
+        let (mut heard, mut attends) = (false, true);
         let mut work: Option<Work> = None;
         loop {
             if heard && work.is_none() && self.retry_at.is_none() {
@@ -131,14 +142,18 @@ impl Keeper {
                 () = stop.cancelled() => return,
                 asleep = changed(&mut self.asleep) => self.picture.asleep = asleep,
                 message = stream.next() => match message {
-                    Some(Ok(message)) => self.hear(signals::read(&message)),
+                    Some(Ok(message)) => match signals::read(&message) {
+                        Some(signal) => self.hear(signal),
+                        None => continue,
+                    },
                     Some(Err(_)) | None => return,
                 },
                 listens = &mut listening, if !heard => match listens {
                     Ok(()) => heard = true,
                     Err(fault) => return tracing::warn!(%fault, "The system bus cannot be listened to."),
                 },
-                found = done(&mut work), if work.is_some() => {
+                () = &mut attending, if attends => attends = false,
+                found = inquiry::done(&mut work), if work.is_some() => {
                     work = None;
                     self.take(bus, found);
                 }
@@ -151,16 +166,24 @@ impl Keeper {
     /// What is to be asked next, if anything.
     fn next_work(&mut self, bus: &Connection) -> Option<Work> {
         if std::mem::take(&mut self.stale) {
-            let bus = bus.clone();
-            return Some(Box::pin(async move { Found::Adapters(survey::adapters(&bus).await) }));
+            return Some(inquiry::adapters(bus.clone()));
         }
         if self.ground.is_some() {
             return None;
         }
         let (path, facts) = self.picture.usable()?;
         let path = OwnedObjectPath::try_from(path.as_str()).ok()?;
-        let (manager, address) = (self.gatt.clone(), facts.address.clone());
-        Some(Box::pin(async move { Found::Gatt(path, gatt(manager, &address).await) }))
+        let address = facts.address.clone();
+        Some(inquiry::raise(bus.clone(), path, address, self.gatt.clone(), self.agent.take()))
+    }
+
+    /// Runs beside the rest on this connection.
+    fn attend_to_sleep(
+        &self,
+        bus: &Connection,
+        stop: &CancellationToken,
+    ) -> impl Future<Output = ()> + use<> {
+        sleep::attend(bus.clone(), self.told_of_sleep.clone(), self.open_links.clone(), stop.clone())
     }
 
     fn take(&mut self, bus: &Connection, found: Found) {
@@ -175,8 +198,9 @@ impl Keeper {
                     None => self.picture.bluetoothd_gone(),
                 }
             }
-            Found::Gatt(adapter, Ok((manager, gatt))) => {
+            Found::Gatt(adapter, Ok((manager, gatt)), agent) => {
                 self.backoff.succeeded();
+                self.agent = agent;
                 self.gatt = Some(manager);
                 self.generation += 1;
                 let (bus, gone) = (bus.clone(), CancellationToken::new());
@@ -186,7 +210,10 @@ impl Keeper {
                 self.stale = true;
                 self.try_later(&fault);
             }
-            Found::Gatt(_, Err(fault)) => self.try_later(&fault),
+            Found::Gatt(_, Err(fault), agent) => {
+                self.agent = agent;
+                self.try_later(&fault);
+            }
         }
     }
 
@@ -198,22 +225,21 @@ impl Keeper {
         self.retry_at = Some(Instant::now() + self.backoff.failed(Duration::ZERO));
     }
 
-    fn hear(&mut self, signal: Option<Signal>) {
+    fn hear(&mut self, signal: Signal) {
         match signal {
-            None => {}
-            Some(Signal::Service(there)) => {
+            Signal::Service(there) => {
                 // Also when one bluetoothd has replaced another: nothing of the former is left.
                 self.lose_ground();
                 self.picture.bluetoothd_gone();
                 self.stale = there;
                 self.retry_at = None;
             }
-            Some(Signal::Adapter(path, values)) => self.adapter_changed(path, &values),
-            Some(Signal::AdapterGone(path)) => {
+            Signal::Adapter(path, values) => self.adapter_changed(path, &values),
+            Signal::AdapterGone(path) => {
                 self.stale = true;
                 self.picture.adapters.remove(&path);
             }
-            Some(Signal::Device(adapter, news)) => self.pass_on(&adapter, news),
+            Signal::Device(adapter, news) => self.pass_on(&adapter, news),
         }
     }
 
@@ -298,36 +324,6 @@ async fn connect() -> zbus::Result<Connection> {
     zbus::connection::Builder::system().max_queued(QUEUED_SIGNALS).build().await
 }
 
-/// The adapter with this address, as btleplug knows it.
-async fn gatt(manager: Option<Manager>, address: &str) -> Result<(Manager, Adapter), Fault> {
-    let manager = match manager {
-        Some(manager) => manager,
-        None => within(STEP_DEADLINE, "a second connect to the system bus", dial()).await?,
-    };
-    let adapters = within(STEP_DEADLINE, "the adapters", manager.adapters()).await?;
-    for adapter in adapters {
-        let found = within(STEP_DEADLINE, "an adapter", adapter.adapter_address()).await?;
-        if found.is_some_and(|found| found.to_string().eq_ignore_ascii_case(address)) {
-            return Ok((manager, adapter));
-        }
-    }
-    Err(Fault::new("", &format!("the adapter {address} is incomplete")))
-}
-
-/// libdbus connects in a blocking way, and a bus that hangs must not hang our threads.
-async fn dial() -> Result<Manager, Fault> {
-    let runtime = tokio::runtime::Handle::current();
-    let dialled = tokio::task::spawn_blocking(move || runtime.block_on(Manager::new())).await;
-    dialled.map_err(|error| Fault::new("", &error.to_string()))?.map_err(Into::into)
-}
-
-async fn done(work: &mut Option<Work>) -> Found {
-    match work {
-        Some(work) => work.await,
-        None => std::future::pending().await,
-    }
-}
-
 async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
@@ -335,7 +331,7 @@ async fn until(moment: Option<Instant>) {
     }
 }
 
-/// The next value; never, when nobody tells any more.
+/// The next value.
 async fn changed(asleep: &mut watch::Receiver<bool>) -> bool {
     match asleep.changed().await {
         Ok(()) => *asleep.borrow_and_update(),

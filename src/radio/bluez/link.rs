@@ -22,6 +22,8 @@ use crate::radio::{
 const ATT_HEADER_BYTES: usize = 3;
 /// The ATT error "invalid attribute value length".
 const INVALID_LENGTH: u8 = 0x0d;
+/// The ATT error "unlikely error". BlueZ fails with it what was under way when the link went.
+const UNLIKELY: u8 = 0x0e;
 /// Writes without response that wait for bluetoothd's receipt at the same time. BlueZ accepts them as fast as they come and queues them
 /// without a bound (732 kB in 1.6 s on a link that carries 43 kB/s), and what is asked later waits behind them. So this bounds
 /// only what is on the bus; who sends more than a few needs credit or acknowledgements in the protocol above.
@@ -70,7 +72,7 @@ impl BluezLink {
             stop: radio.stop.clone(),
             deliveries: Deliveries::default(),
         };
-        let entry = OpenLink::enter(&radio.open, peer);
+        let entry = OpenLink::enter(radio, peer);
         radio.tasks.spawn(async move {
             let reason = session.run().await;
             drop(entry);
@@ -125,8 +127,13 @@ impl BluezLink {
     async fn explain(&self, fault: Fault, what: &'static str) -> RadioError {
         match fault.meaning() {
             Meaning::NotConnected | Meaning::Unknown | Meaning::ServiceGone => self.gone().await.into(),
+            Meaning::Refused(UNLIKELY) if !self.is_connected().await => self.gone().await.into(),
             _ => self.ground.explain(fault, &self.peer, what).await,
         }
+    }
+
+    async fn is_connected(&self) -> bool {
+        within(STEP_DEADLINE, "a look at a link", self.peripheral.is_connected()).await.unwrap_or(false)
     }
 
     /// BlueZ says that the link is gone. Why it is may be known already, or never be.
@@ -218,19 +225,22 @@ impl Link for BluezLink {
 /// Says that there is a link, for as long as there is.
 struct OpenLink {
     open: watch::Sender<BTreeSet<PeerAddress>>,
+    count: watch::Sender<usize>,
     peer: PeerAddress,
 }
 
 impl OpenLink {
-    fn enter(open: &watch::Sender<BTreeSet<PeerAddress>>, peer: &PeerAddress) -> Self {
-        open.send_if_modified(|open| open.insert(peer.clone()));
-        Self { open: open.clone(), peer: peer.clone() }
+    fn enter(radio: &Radio, peer: &PeerAddress) -> Self {
+        radio.open.send_if_modified(|open| open.insert(peer.clone()));
+        radio.open_links.send_modify(|count| *count += 1);
+        Self { open: radio.open.clone(), count: radio.open_links.clone(), peer: peer.clone() }
     }
 }
 
 impl Drop for OpenLink {
     fn drop(&mut self) {
         self.open.send_if_modified(|open| open.remove(&self.peer));
+        self.count.send_modify(|count| *count -= 1);
     }
 }
 

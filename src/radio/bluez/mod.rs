@@ -9,6 +9,8 @@
 //! panics must unwind, and no task here takes for granted that another one is alive.
 
 mod address;
+mod agent;
+mod bonding;
 mod bus;
 mod central;
 mod connecting;
@@ -16,14 +18,23 @@ mod discovery;
 mod echo;
 mod errand;
 mod error;
+#[cfg(test)]
+mod fake_bluez;
 mod ground;
+mod inquiry;
 mod keeper;
 mod link;
+mod pairing;
 mod picture;
 mod recovering;
+mod rfkill;
 mod session;
 mod signals;
+mod sleep;
+mod standing;
 mod survey;
+#[cfg(test)]
+mod test_bus;
 
 pub use address::{AdapterChoice, ControllerAddress, InvalidAddress};
 pub use central::BluezCentral;

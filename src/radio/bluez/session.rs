@@ -82,12 +82,13 @@ impl Session {
     /// The reason, and whether the link is still to be closed.
     async fn until_closed(&mut self) -> (LinkClosed, bool) {
         loop {
-            // What ends the link comes first; orders before values, so that a read is known before its echo; the answer to a read
+            // What ends the link comes first, and a stop before the ground that it takes away with it, or nobody would close the link;
+            // orders before values, so that a read is known before its echo; the answer to a read
             // last, so that its echo is held by then.
             tokio::select! {
                 biased;
-                () = self.ground.gone.cancelled() => return (LinkClosed::RadioGone, false),
                 () = self.stop.cancelled() => return (LinkClosed::ByHost, true),
+                () = self.ground.gone.cancelled() => return (LinkClosed::RadioGone, false),
                 () = self.hung_up.cancelled() => return (LinkClosed::ByHost, true),
                 () = falls_asleep(&mut self.asleep) => return (LinkClosed::RadioGone, true),
                 news = self.news.recv() => if let Some(reason) = reason(news, &self.peer, &self.peripheral).await {

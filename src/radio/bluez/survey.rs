@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 use uuid::Uuid;
 use zbus::names::BusName;
@@ -11,6 +12,7 @@ use super::bus::{self, BLUEZ};
 use super::error::{Fault, within};
 use super::ground::STEP_DEADLINE;
 use super::picture::AdapterFacts;
+use super::rfkill;
 use super::signals::{Values, flag, text};
 use crate::radio::{PeerAddress, Sighting};
 
@@ -23,7 +25,7 @@ const SIGHTINGS: usize = 8192;
 const SERVICES: usize = 64;
 
 /// The adapters, or `None` if bluetoothd is not on the bus. Does not start it: whoever stopped it may have meant it.
-pub(super) async fn adapters(bus: &Connection) -> Result<Option<Adapters>, Fault> {
+pub(super) async fn adapters(bus: &Connection, sysfs: &Path) -> Result<Option<Adapters>, Fault> {
     let daemon = zbus::fdo::DBusProxy::new(bus).await?;
     let name = BusName::try_from(BLUEZ)?;
     let there = async { daemon.name_has_owner(name).await.map_err(zbus::Error::from) };
@@ -36,6 +38,9 @@ pub(super) async fn adapters(bus: &Connection) -> Result<Option<Adapters>, Fault
         if let Some(values) = interfaces.remove("org.bluez.Adapter1") {
             let mut facts = AdapterFacts::default();
             update(&mut facts, &values);
+            if !facts.powered && !values.contains_key("PowerState") {
+                facts.blocked = rfkill::blocked(sysfs);
+            }
             adapters.insert(path.as_str().to_owned(), facts);
         }
     }
