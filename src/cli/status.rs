@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::control::{CloudStatus, Status};
 use crate::measurement::UtcMicros;
 use crate::outbox::Summary;
+use crate::radio::PeerAddress;
 use crate::sync::{WaitReason, WatchState, WatchStatus};
 use crate::upload::{HoldReason, UploadState};
 
@@ -91,12 +92,22 @@ fn watch_text(watch: &WatchStatus, now: UtcMicros) -> String {
         WatchState::Syncing(progress) => {
             format!("syncing, block {} of {}", progress.cursor, progress.head)
         }
+        WatchState::Live(listening) => {
+            let (samples, stored) = (format::count(listening.samples), format::count(listening.stored));
+            format!("live, {samples} samples heard, {stored} stored")
+        }
         WatchState::Connected { next_sync } => {
             format!("connected, everything fetched; next look {}", format::relative(*next_sync, now))
         }
         WatchState::Waiting { reason, until } => {
-            format!("{}; next try {}", wait_text(reason), format::relative(*until, now))
+            let next = until.map(|until| format!("; next try {}", format::relative(until, now)));
+            wait_text(reason, &watch.address) + &next.unwrap_or_default()
         }
+        WatchState::Held { until } => {
+            let until = until.map_or("released".to_owned(), |until| format::relative(until, now));
+            format!("left alone until {until}; `nowbridge release` ends that")
+        }
+        WatchState::Updating => "left alone while its firmware is replaced".to_owned(),
         WatchState::RadioOff => "not looked for: the radio is off; set radio.kind".to_owned(),
         WatchState::Stopped => "stopped".to_owned(),
     };
@@ -107,11 +118,20 @@ fn watch_text(watch: &WatchStatus, now: UtcMicros) -> String {
     format!("watch {name}: {state} ({complete})")
 }
 
-fn wait_text(reason: &WaitReason) -> String {
+fn wait_text(reason: &WaitReason, address: &PeerAddress) -> String {
     match reason {
         WaitReason::Scheduled => "everything fetched, link released".to_owned(),
         WaitReason::Away => "away, off, or connected to another phone".to_owned(),
         WaitReason::RadioNotReady { trouble } => format!("the radio is not ready: {trouble}"),
+        WaitReason::QuietHours => "quiet hours".to_owned(),
+        WaitReason::ItsTurn => "waiting for its turn: other watches hold the links".to_owned(),
+        WaitReason::PairingNeeded => format!("not paired; run `nowbridge pair {address}`"),
+        WaitReason::StaleBond => format!("the watch forgot the bond; run `nowbridge repair {address}`"),
+        WaitReason::Refused { detail } => format!("refused: {detail}"),
+        WaitReason::BusyElsewhere { detail, failures } => format!("busy ({failures} in a row): {detail}"),
+        WaitReason::RadioStuck { detail, failures } => {
+            format!("the radio is stuck and nothing helps; reset the adapter ({failures} in a row): {detail}")
+        }
         WaitReason::Failed { detail, failures } => format!("failed ({failures} in a row): {detail}"),
     }
 }

@@ -10,7 +10,9 @@ use super::parse::Source;
 use super::paths::{self, Paths};
 use super::secret::SecretSource;
 use super::tables::{self, CloudTable, RadioKind, RadioTable, Tables, WatchTable};
-use super::{CloudConfig, Config, ControlConfig, LogConfig, RadioConfig, UploadConfig, WatchConfig};
+use super::{
+    CloudConfig, Config, ControlConfig, LinksConfig, LogConfig, RadioConfig, UploadConfig, WatchConfig,
+};
 use crate::radio::PeerAddress;
 
 /// `source` is `None` where there is no file; the tables then hold the defaults.
@@ -25,6 +27,7 @@ pub(super) fn build(source: Option<&Source>, tables: Tables, env: &Env) -> Resul
         cloud: cloud(&file, tables.cloud, env)?,
         control: ControlConfig { group_access: tables.control.group_access },
         radio: radio(&file, &tables.radio)?,
+        links: LinksConfig { most: tables.radio.max_links, power_cycle: tables.radio.power_cycle },
         watches: watches(&file, tables.watch)?,
         upload: UploadConfig {
             max_rows: tables.upload.max_rows,
@@ -147,6 +150,7 @@ fn watches(file: &File, tables: Vec<WatchTable>) -> Result<Vec<WatchConfig>, Con
             name: table.name.map(Spanned::into_inner),
             mode: table.mode,
             sync_every: table.sync_every,
+            quiet: table.quiet,
         });
     }
     Ok(watches)

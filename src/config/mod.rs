@@ -11,6 +11,7 @@ mod error;
 mod keys;
 mod parse;
 mod paths;
+mod quiet;
 mod secret;
 mod tables;
 
@@ -21,6 +22,7 @@ use std::time::Duration;
 pub use env::Env;
 pub use error::{ConfigError, Hint, Location, SecretError};
 pub use paths::{Paths, SYSTEM_CONTROL_SOCKET};
+pub use quiet::Quiet;
 pub use reqwest::Url;
 pub use secret::SecretSource;
 
@@ -39,6 +41,8 @@ pub struct Config {
     pub control: ControlConfig,
     /// How watches are reached.
     pub radio: RadioConfig,
+    /// What may be asked of the adapter.
+    pub links: LinksConfig,
     /// The watches to look after; no two share an address or a name.
     pub watches: Vec<WatchConfig>,
     /// How measurements are sent.
@@ -95,6 +99,15 @@ pub enum RadioConfig {
     },
 }
 
+/// What may be asked of the adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinksConfig {
+    /// Links at a time; watches take turns if they are more.
+    pub most: usize,
+    /// Whether the adapter may be switched off and on if nothing else gets it going again. Others who use it lose their links.
+    pub power_cycle: bool,
+}
+
 /// One watch to look after.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatchConfig {
@@ -106,6 +119,8 @@ pub struct WatchConfig {
     pub mode: WatchMode,
     /// How often to pull what the watch has recorded.
     pub sync_every: Duration,
+    /// Hours of the day in which it is left alone.
+    pub quiet: Option<Quiet>,
 }
 
 impl WatchConfig {

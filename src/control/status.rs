@@ -77,8 +77,9 @@ mod tests {
     use crate::cloud::LoginReason;
     use crate::measurement::Kind;
     use crate::radio::{PeerAddress, RadioTrouble};
-    use crate::sync::{Progress, WaitReason, WatchState};
+    use crate::sync::{Listening, Progress, WaitReason, WatchCounts, WatchState};
     use crate::upload::{HoldReason, UploadState};
+    use crate::watch::{DriverName, Identity};
 
     /// State and counts share one JSON object: a name that both use would make it unreadable.
     #[test]
@@ -86,21 +87,46 @@ mod tests {
         let (until, detail) = (UtcMicros(1), String::new());
         let waits = [
             WaitReason::Scheduled,
+            WaitReason::QuietHours,
             WaitReason::Away,
+            WaitReason::ItsTurn,
+            WaitReason::PairingNeeded,
+            WaitReason::StaleBond,
+            WaitReason::Refused { detail: detail.clone() },
+            WaitReason::BusyElsewhere { detail: detail.clone(), failures: 1 },
+            WaitReason::RadioStuck { detail: detail.clone(), failures: 1 },
             WaitReason::RadioNotReady { trouble: RadioTrouble::NoAdapter { detail: detail.clone() } },
             WaitReason::Failed { detail: detail.clone(), failures: 1 },
         ];
         let watches = [
             WatchState::Connecting,
             WatchState::Syncing(Progress::default()),
+            WatchState::Live(Listening::default()),
+            WatchState::Held { until: Some(until) },
+            WatchState::Held { until: None },
+            WatchState::Updating,
             WatchState::Connected { next_sync: until },
             WatchState::Stopped,
         ];
-        let waiting = waits.map(|reason| WatchState::Waiting { reason, until });
+        let waiting = waits.map(|reason| WatchState::Waiting { reason, until: Some(until) });
         for state in watches.into_iter().chain(waiting) {
             let address = PeerAddress("E7:12:0A:00:00:01".to_owned());
-            let (name, device, complete_at, last_session) = (None, None, None, None);
-            survives(&WatchStatus { address, name, device, state, complete_at, last_session });
+            let identity = Identity { battery: Some(80), ..Identity::default() };
+            let told = WatchStatus {
+                address,
+                name: None,
+                device: None,
+                driver: Some(DriverName::Bridge),
+                identity: Some(identity),
+                state,
+                complete_at: None,
+                last_session: None,
+                counts: WatchCounts { connects: 3, ..WatchCounts::default() },
+            };
+            survives(&told);
+            let json = serde_json::to_value(&told).unwrap();
+            let word = json.get("reason").or(json.get("state")).and_then(|word| word.as_str());
+            assert_eq!(word, Some(told.state.name()));
         }
 
         let holds = [

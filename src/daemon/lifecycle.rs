@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::control::{self, CloudView, Parts, Stage};
 use crate::outbox::Outbox;
 use crate::radio::Central;
-use crate::sync::{WatchState, Watcher, WatcherConfig, WatcherSignals};
+use crate::sync::{Recovery, Shared, Slots, WatchState, Watcher, WatcherConfig, WatcherSignals};
 use crate::upload::{UploadStatus, Uploader};
 
 /// How long the loops may take to end. What they have not committed by then is still on the watch.
@@ -29,7 +29,7 @@ pub async fn run<C: Central>(
     notifier: Notifier,
     cancel: CancellationToken,
 ) -> Result<(), DaemonError> {
-    let Wiring { paths, socket_mode, central, watches, cloud, clock } = wiring;
+    let Wiring { paths, socket_mode, central, links, watches, cloud, clock } = wiring;
     paths.create()?;
     // Before the socket: a probe of the socket is no lock, and of two daemons one must find out before it replaces anything.
     let claim = Outbox::claim(&paths.state_dir).await?;
@@ -45,7 +45,9 @@ pub async fn run<C: Central>(
         let outbox = Outbox::open_claimed(claim, clock).await?;
         let supervisor = Supervisor::new(cancel.clone(), clock);
         let client = cloud.as_ref().map(|cloud| cloud.client.clone());
-        let parts = start(&supervisor, &outbox, central.as_ref(), watches, cloud, clock);
+        let shared = Shared { slots: Slots::new(links.most), recovery: Recovery::new(links.power_cycle) };
+        let radio = central.as_ref().map(|central| (central, &shared));
+        let parts = start(&supervisor, &outbox, radio, watches, cloud, clock);
         stage.send_replace(Stage::Running(Arc::new(parts)));
         notifier.ready();
         tracing::info!(state = %paths.state_dir.display(), control = %path.display(), "Running.");
@@ -98,7 +100,7 @@ async fn stand_by(supervisor: &Supervisor, notifier: Notifier, cancel: &Cancella
 fn start<C: Central>(
     supervisor: &Supervisor,
     outbox: &Outbox,
-    central: Option<&C>,
+    radio: Option<(&C, &Shared)>,
     watches: Vec<WatcherConfig>,
     cloud: Option<Cloud>,
     clock: Clock,
@@ -114,18 +116,24 @@ fn start<C: Central>(
     for config in watches {
         let (status, seen) = watch::channel(config.initial_status());
         parts.watches.push(seen);
-        let Some(central) = central.cloned() else {
+        let Some((central, shared)) = radio.map(|(central, shared)| (central.clone(), shared.clone())) else {
             tracing::warn!(watch = %config.address, "The radio is off; this watch is not looked for.");
             status.send_modify(|status| status.state = WatchState::RadioOff);
             continue;
         };
-        let sync_now = Arc::new(Notify::new());
-        parts.sync_now.push(Arc::clone(&sync_now));
-        let (outbox, arrivals) = (outbox.clone(), Arc::clone(&arrivals));
+        let signals = WatcherSignals { arrivals: Arc::clone(&arrivals), ..WatcherSignals::default() };
+        parts.sync_now.push(Arc::clone(&signals.sync_now));
+        let outbox = outbox.clone();
         supervisor.start(format!("sync {}", config.address), move |cancel| {
-            let signals = WatcherSignals { arrivals: Arc::clone(&arrivals), sync_now: Arc::clone(&sync_now) };
-            let looper =
-                Watcher::new(central.clone(), config.clone(), outbox.clone(), clock, status.clone(), signals);
+            let looper = Watcher::new(
+                central.clone(),
+                config.clone(),
+                outbox.clone(),
+                clock,
+                status.clone(),
+                signals.clone(),
+                shared.clone(),
+            );
             async move {
                 looper.run(cancel).await;
                 Ok::<(), Infallible>(())

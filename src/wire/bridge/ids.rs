@@ -4,11 +4,31 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// Who a watch is: 16 bytes that it tells over GATT and keeps for life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DeviceId(pub [u8; 16]);
+
+impl DeviceId {
+    /// The id of a device that tells nothing of itself: the first 16 bytes of SHA-256 over the tag `address` and the address in
+    /// capitals. Good as long as the device keeps its address.
+    pub fn of_address(address: &str) -> Self {
+        Self::hashed("address", &[&address.to_ascii_uppercase()])
+    }
+
+    /// Each text goes in with its length in front, so that no two lists of texts are one.
+    fn hashed(tag: &str, texts: &[&str]) -> Self {
+        let mut hash = Sha256::new();
+        for text in [&["nowbridge device", tag], texts].concat() {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text);
+        }
+        let [first, _] = *hash.finalize().as_chunks::<16>().0 else { unreachable!("SHA-256 has 32 bytes") };
+        Self(first)
+    }
+}
 
 /// One life of a watch's log: a factory reset starts a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
