@@ -33,7 +33,7 @@ impl<C: Central> Watcher<C> {
                 break failure.into();
             }
             if self.config.mode == Mode::Release {
-                break Ending::Done;
+                break Ending::Done { due: Instant::now() + self.config.every };
             }
             if let Some(ending) = self.idle(&mut bridge, slot).await {
                 break ending;
@@ -101,7 +101,7 @@ impl<C: Central> Watcher<C> {
                 () = self.sync_now.notified() => return None,
                 () = sleep_until(due) => return None,
                 // Everything is fetched: until the next session another watch may have the link.
-                () = slot.wanted() => return Some(Ending::Done),
+                () = slot.wanted() => return Some(Ending::Done { due }),
                 () = sleep(CHECK_EVERY) => {}
             }
             let checked = tokio::select! {

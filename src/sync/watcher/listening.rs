@@ -10,7 +10,6 @@ use super::failure::Failure;
 use super::liveness::check;
 use super::visit::{Ending, close, end_of};
 use super::{Central, Watcher};
-use crate::radio::Link;
 use crate::sync::slots::Slot;
 use crate::sync::{Listening, SessionReport, WatchState, listen};
 use crate::watch::{Identity, Live};

@@ -218,7 +218,10 @@ impl<C: Central> Watcher<C> {
     async fn judge(&mut self, ending: Ending) {
         let mut failure = match ending {
             Ending::Obstructed | Ending::TurnOver => return,
-            Ending::Done => return self.rest(WaitReason::Scheduled, None, self.config.every),
+            Ending::Done { due } => {
+                let wait = due.saturating_duration_since(Instant::now());
+                return self.rest(WaitReason::Scheduled, None, wait);
+            }
             Ending::Failed(failure) => failure,
         };
         let aborts = self.policy.aborts(matches!(failure, Failure::Aborted(_)));

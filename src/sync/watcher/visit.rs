@@ -28,7 +28,10 @@ const STEADY: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub enum Ending {
     /// Everything is fetched, and the link was given back until the next session is due.
-    Done,
+    Done {
+        /// When it is.
+        due: Instant,
+    },
     /// The link was given to another watch; this one would like the next that is free.
     TurnOver,
     /// Something stands in the way; the gates know what.
@@ -61,7 +64,7 @@ impl<C: Central> Watcher<C> {
             Opened::Bridge(bridge) => self.collect_from(bridge, &slot).await,
             Opened::Sensor(sensor) => self.listen_to(sensor, &slot).await,
         };
-        if began.elapsed() >= STEADY || matches!(ending, Ending::Done) {
+        if began.elapsed() >= STEADY || matches!(ending, Ending::Done { .. }) {
             self.policy.was_of_use();
         }
         ending

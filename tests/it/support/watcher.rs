@@ -63,9 +63,14 @@ impl Radio {
         self.diary.lock().unwrap()
     }
 
-    /// From now on every connect ends like this, or no longer.
-    pub fn fail(&self, error: impl Into<Option<Error>>) {
-        self.diary().error = error.into();
+    /// From now on every connect ends like this.
+    pub fn fail(&self, error: Error) {
+        self.diary().error = Some(error);
+    }
+
+    /// From now on connects are as the air makes them.
+    pub fn mend(&self) {
+        self.diary().error = None;
     }
 
     /// From now on no open link answers, and none ends.
@@ -80,17 +85,6 @@ impl Radio {
     /// Between each two connects.
     pub fn waits(&self) -> Vec<Duration> {
         self.diary().connects.windows(2).map(|pair| pair[1].0 - pair[0].0).collect()
-    }
-
-    /// Waits until somebody tries to connect.
-    pub async fn until_connects(&self, within: Duration) {
-        let before = self.connects();
-        let asked = async {
-            while self.connects() == before {
-                sleep(Duration::from_millis(10)).await;
-            }
-        };
-        timeout(within, asked).await.expect("nobody tried to connect");
     }
 }
 
