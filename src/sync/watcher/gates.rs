@@ -93,7 +93,7 @@ impl Gates {
 
     /// Waits until something stands in the way. Cancel-safe, as are the others.
     pub async fn shut(&self) -> Obstacle {
-        self.until(|obstacle| obstacle.clone()).await
+        self.until(Clone::clone).await
     }
 
     /// Waits until something stands in the way for which a session is broken off.
@@ -109,7 +109,7 @@ impl Gates {
     /// Waits until the radio's state changes.
     pub async fn radio_moved(&self) {
         if self.radio.clone().changed().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::support::sync::{Scene, address, worn_for};
 use crate::support::watcher::{AtWork, BACK_WITHIN, HOUR, MINUTE, Radio, SECOND, alone, config};
 
-const LIVES: u64 = 40;
+const LIVES: u64 = 24;
 /// Storms in a life.
 const STORMS: usize = 8;
 /// A link that lasted so long clears the record of a watch that hangs up.
@@ -50,7 +50,7 @@ struct Life {
     quiet: Option<QuietHours>,
     /// Everything that was ever in the way.
     troubles: Vec<Trouble>,
-    /// When the life began, and until when each quiet hour went.
+    /// From when to when it was seen to be quiet.
     nights: Vec<(Instant, Instant)>,
 }
 
