@@ -15,6 +15,7 @@ mod failure;
 mod gates;
 mod listening;
 mod liveness;
+mod parts;
 mod policy;
 mod visit;
 
@@ -23,90 +24,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::board::Board;
 use self::failure::Failure;
 use self::gates::Gates;
+pub use self::parts::{Mode, Shared, WatcherConfig, WatcherSignals};
 use self::policy::{Class, Policy};
 use self::visit::Ending;
 use super::slots::Turn;
-use super::{QuietHours, Recovery, Slots, WaitReason, WatchCounts, WatchState, WatchStatus};
+use super::{WaitReason, WatchState, WatchStatus};
 use crate::clock::Clock;
 use crate::measurement::UtcMicros;
-use crate::outbox::{Hold, Outbox};
-use crate::radio::{Bond, CALL_DEADLINE, Central, PeerAddress};
+use crate::outbox::Outbox;
+use crate::radio::{Bond, CALL_DEADLINE, Central};
 
 /// Links in a row that a bonded watch ends before they are of use, until the bond is taken for stale.
 const ABORTS_OF_A_STALE_BOND: u32 = 3;
-
-/// What happens between sessions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Stay connected: one stable link costs a watch least. If other watches wait for a link, and no more are to be had, the watch is
-    /// released until its next session.
-    Stay,
-    /// Disconnect, so that another host can have the watch. A device that keeps no log is listened to all the same, since there is
-    /// nothing that could be fetched later; it gives way to others in turns.
-    Release,
-}
-
-/// Which watch, and how often.
-#[derive(Clone, Debug)]
-pub struct WatcherConfig {
-    /// Where it is reached.
-    pub address: PeerAddress,
-    /// What its owner calls it.
-    pub name: Option<String>,
-    /// What happens between sessions.
-    pub mode: Mode,
-    /// Time from the end of a session to the next.
-    pub every: Duration,
-    /// When it is left alone.
-    pub quiet: Option<QuietHours>,
-    /// Seed of the jitter.
-    pub seed: u64,
-}
-
-/// What a watcher hears and says beside its status.
-#[derive(Clone, Debug, Default)]
-pub struct WatcherSignals {
-    /// Said: something new is in the outbox.
-    pub arrivals: Arc<Notify>,
-    /// Heard: somebody wants a session now, or has mended what only a person can mend (paired, repaired).
-    pub sync_now: Arc<Notify>,
-    /// Heard: somebody wants the watch to be left alone.
-    pub hold: watch::Sender<Hold>,
-    /// Heard: the watch is being given new firmware, and is left alone.
-    pub updating: watch::Sender<bool>,
-}
-
-/// What the watchers of one adapter share.
-#[derive(Clone, Debug)]
-pub struct Shared {
-    /// Who may hold a link.
-    pub slots: Slots,
-    /// What is tried when the radio hangs.
-    pub recovery: Recovery,
-}
-
-impl WatcherConfig {
-    /// The status of a watch that was not reached for yet.
-    pub fn initial_status(&self) -> WatchStatus {
-        WatchStatus {
-            address: self.address.clone(),
-            name: self.name.clone(),
-            device: None,
-            driver: None,
-            identity: None,
-            state: WatchState::Connecting,
-            complete_at: None,
-            last_session: None,
-            counts: WatchCounts::default(),
-        }
-    }
-}
 
 /// One watch's loop. It publishes what it is doing and wakes the uploader when something has arrived.
 pub struct Watcher<C> {
@@ -121,6 +56,9 @@ pub struct Watcher<C> {
     gates: Gates,
     policy: Policy,
     rest: Option<Rest>,
+    /// Whether a live session runs.
+    live: watch::Sender<bool>,
+    cancel: CancellationToken,
 }
 
 /// A wait before the next visit.
@@ -148,15 +86,42 @@ impl<C: Central> Watcher<C> {
         let quiet = config.quiet.clone();
         let gates = Gates::new(hold.subscribe(), updating.subscribe(), central.state(), quiet, clock);
         let (board, policy) = (Board::new(status), Policy::new(config.seed));
-        Self { central, config, outbox, clock, arrivals, sync_now, shared, board, gates, policy, rest: None }
+        Self {
+            central,
+            config,
+            outbox,
+            clock,
+            arrivals,
+            sync_now,
+            shared,
+            board,
+            gates,
+            policy,
+            rest: None,
+            live: watch::Sender::new(false),
+            cancel: CancellationToken::new(),
+        }
     }
 
-    /// Runs until cancelled. What a cancelled session had not committed is still on the watch.
+    /// Runs until cancelled. What a cancelled session had not committed is still on the watch; a live session, whose device keeps
+    /// nothing, commits first.
     pub async fn run(mut self, cancel: CancellationToken) {
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => {}
-            never = self.look_after() => match never {},
+        self.cancel = cancel.clone();
+        let mut live = self.live.subscribe();
+        {
+            let work = self.look_after();
+            tokio::pin!(work);
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => {}
+                never = &mut work => match never {},
+            }
+            tokio::select! {
+                biased;
+                _ = live.wait_for(|live| !live) => {}
+                () = sleep(listening::LAST_COMMIT) => {}
+                never = work => match never {},
+            }
         }
         self.board.show(WatchState::Stopped);
     }

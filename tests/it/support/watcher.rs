@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use nowbridge::clock::Clock;
+use nowbridge::outbox::Outbox;
 use nowbridge::radio::air::{Air, AirCentral, AirLink};
 use nowbridge::radio::{
     Bond, CALL_DEADLINE, Central, Link, LinkClosed, Notifications, PeerAddress, RadioError, RadioState,
@@ -197,10 +199,20 @@ impl AtWork {
     }
 
     pub fn begin_with(scene: &Scene, radio: &Radio, config: WatcherConfig, shared: Shared) -> Self {
+        Self::begin_over(&scene.outbox, scene.clock, radio, config, shared)
+    }
+
+    pub fn begin_over(
+        outbox: &Outbox,
+        clock: Clock,
+        radio: &Radio,
+        config: WatcherConfig,
+        shared: Shared,
+    ) -> Self {
         let (status, seen) = watch::channel(config.initial_status());
         let (signals, cancel) = (WatcherSignals::default(), CancellationToken::new());
-        let (central, outbox) = (radio.clone(), scene.outbox.clone());
-        let watcher = Watcher::new(central, config, outbox, scene.clock, status, signals.clone(), shared);
+        let (central, outbox) = (radio.clone(), outbox.clone());
+        let watcher = Watcher::new(central, config, outbox, clock, status, signals.clone(), shared);
         let task = tokio::spawn(watcher.run(cancel.clone()));
         Self { status: seen, signals, cancel, task, radio: radio.clone() }
     }
