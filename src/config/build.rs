@@ -10,7 +10,9 @@ use super::parse::Source;
 use super::paths::{self, Paths};
 use super::secret::SecretSource;
 use super::tables::{self, CloudTable, RadioTable, Tables, WatchTable};
-use super::{CloudConfig, Config, ControlConfig, LogConfig, RadioConfig, UploadConfig, WatchConfig};
+use super::{
+    CloudConfig, Config, ControlConfig, LinksConfig, LogConfig, RadioConfig, UploadConfig, WatchConfig,
+};
 use crate::radio::PeerAddress;
 use crate::radio::bluez::{AdapterChoice, InvalidAddress};
 
@@ -28,6 +30,7 @@ pub(super) fn build(source: Option<&Source>, tables: Tables, env: &Env) -> Resul
         control: ControlConfig { group_access: tables.control.group_access },
         watches: watches(&file, tables.watch, &radio)?,
         radio,
+        links: LinksConfig { most: tables.radio.max_links, power_cycle: tables.radio.power_cycle },
         upload: UploadConfig {
             max_rows: tables.upload.max_rows,
             consent_check_every: tables.upload.consent_check_every,
@@ -177,6 +180,7 @@ fn watches(
             name: table.name.map(Spanned::into_inner),
             mode: table.mode,
             sync_every: table.sync_every,
+            quiet: table.quiet,
         });
     }
     Ok(watches)

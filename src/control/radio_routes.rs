@@ -12,15 +12,20 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
-use super::desk::{Complaint, DeskError, Job, News, PairingAnswer, RadioDesk, Word};
+use super::desk::{Complaint, DeskError, Job, News, PairingAnswer, RadioDesk, Word, find};
 use super::server::{Control, complain, read};
 use super::stage::Stage;
+use crate::sync::WatchState;
 
 /// How long a scan listens unless told otherwise.
 const SCAN_SECONDS: u32 = 8;
 /// How long a person has to pair unless told otherwise.
 const PAIR_SECONDS: u32 = 60;
+
+/// A watcher that hears of a hold ends its link, which takes a radio a moment.
+const LET_GO_WITHIN: Duration = Duration::from_secs(5);
 
 /// The routes.
 pub(super) fn routes() -> Router<Control> {
@@ -115,11 +120,29 @@ async fn answer(State(control): State<Control>, body: Bytes) -> Response {
 }
 
 async fn hold(State(control): State<Control>, body: Bytes) -> Response {
-    let hold = |HoldRequest { watch, seconds }| Word::Hold {
-        watch,
-        time: seconds.map(|seconds| Duration::from_secs(seconds.into())),
+    let HoldRequest { watch, seconds } = match read(&body) {
+        Ok(request) => request,
+        Err(refused) => return complain(&refused),
     };
-    word(&control, read(&body).map(hold)).await
+    let time = seconds.map(|seconds| Duration::from_secs(seconds.into()));
+    let said = word(&control, Ok(Word::Hold { watch: watch.clone(), time })).await;
+    if said.status().is_success() {
+        let_go(&control, &watch).await;
+    }
+    said
+}
+
+/// Waits until the daemon has let go of a watch, so that whoever asked for that finds it free; but not for long.
+async fn let_go(control: &Control, watch: &str) {
+    let seat = match &*control.stage.borrow() {
+        Stage::Running(parts) => find(&parts.seats.borrow(), watch).ok().cloned(),
+        Stage::Starting | Stage::Stopping => None,
+    };
+    if let Some(mut seat) = seat {
+        let held = seat.status.wait_for(|status| matches!(status.state, WatchState::Held { .. }));
+        // If it takes longer, the status tells.
+        let _ = timeout(LET_GO_WITHIN, held).await;
+    }
 }
 
 async fn release(State(control): State<Control>, body: Bytes) -> Response {

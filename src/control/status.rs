@@ -75,19 +75,19 @@ pub struct CloudStatus {
     pub upload: UploadStatus,
 }
 
-/// A watch of which nothing is known yet.
+/// A watch that was met before.
 #[cfg(test)]
-pub(super) fn unknown(address: PeerAddress, name: Option<String>, state: WatchState) -> WatchStatus {
+pub(super) fn some_watch(address: PeerAddress, name: Option<String>, state: WatchState) -> WatchStatus {
     WatchStatus {
         address,
         name,
         device: None,
-        driver: None,
-        identity: None,
+        driver: Some(DriverName::Bridge),
+        identity: Some(Identity { battery: Some(80), ..Identity::default() }),
         state,
         complete_at: None,
         last_session: None,
-        counts: WatchCounts::default(),
+        counts: WatchCounts { connects: 3, ..WatchCounts::default() },
     }
 }
 
@@ -95,6 +95,7 @@ pub(super) fn unknown(address: PeerAddress, name: Option<String>, state: WatchSt
 use crate::{
     radio::PeerAddress,
     sync::{WatchCounts, WatchState},
+    watch::{DriverName, Identity},
 };
 
 #[cfg(test)]
@@ -136,7 +137,11 @@ mod tests {
         let waiting = waits.map(|reason| WatchState::Waiting { reason, until: Some(until) });
         for state in watches.into_iter().chain(waiting) {
             let address = PeerAddress("E7:12:0A:00:00:01".to_owned());
-            survives(&unknown(address, None, state));
+            let told = some_watch(address, None, state);
+            survives(&told);
+            let json = serde_json::to_value(&told).unwrap();
+            let word = json.get("reason").or(json.get("state")).and_then(|word| word.as_str());
+            assert_eq!(word, Some(told.state.name()));
         }
 
         let holds = [

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
@@ -11,13 +10,9 @@ use super::wiring::watcher_config;
 use crate::clock::Clock;
 use crate::config::WatchConfig;
 use crate::control::{Here, Seat};
-use crate::measurement::UtcMicros;
 use crate::outbox::{Hold, Outbox, OutboxError};
 use crate::radio::{Central, PeerAddress};
-use crate::sync::{WatchState, WatchStatus, Watcher, WatcherConfig, WatcherSignals};
-
-/// How often the clock is looked at while a hold lasts: a computer that slept meanwhile finds its timers late, but not its clock.
-const LOOK_AGAIN: Duration = Duration::from_mins(1);
+use crate::sync::{Shared, WatchState, WatchStatus, Watcher, WatcherConfig, WatcherSignals};
 
 /// What every watcher is given.
 #[derive(Clone)]
@@ -32,6 +27,8 @@ pub struct Kit<C> {
     pub supervisor: Supervisor,
     /// Said when something has arrived.
     pub arrivals: Arc<Notify>,
+    /// What the watchers share among themselves.
+    pub shared: Shared,
 }
 
 /// The watchers. One task owns them.
@@ -45,14 +42,13 @@ pub struct Crew<C> {
 struct Post {
     config: WatcherConfig,
     configured: bool,
-    hold: Hold,
     status: watch::Sender<WatchStatus>,
-    sync_now: Arc<Notify>,
+    signals: WatcherSignals,
     watcher: Option<Looper>,
 }
 
 impl<C: Central> Crew<C> {
-    /// A watcher for each watch that is configured, and for each that was paired; those on hold stay at rest.
+    /// A watcher for each watch that is configured, and for each that was paired; those on hold are left alone.
     pub async fn muster(kit: Kit<C>, watches: Vec<WatcherConfig>) -> Result<Self, OutboxError> {
         let mut crew = Self { kit, posts: Vec::new(), seats: watch::Sender::default() };
         let peers = crew.kit.outbox.peers().await?;
@@ -106,18 +102,20 @@ impl<C: Central> Crew<C> {
         false
     }
 
-    /// Keeps off a watch, or not any more.
-    pub async fn set_hold(&mut self, address: &PeerAddress, hold: Hold) {
+    /// Keeps off a watch, or not any more. Its watcher lets go of it as soon as it hears of it.
+    pub fn set_hold(&self, address: &PeerAddress, hold: Hold) {
         if let Some(at) = self.position(address) {
-            self.posts[at].hold = hold;
-            self.pause(address).await;
-            self.resume(address);
+            self.posts[at].signals.hold.send_replace(hold);
         }
     }
 
     /// Whether a watch is kept off.
     pub fn hold(&self, address: &PeerAddress) -> Hold {
-        self.position(address).map(|at| self.posts[at].hold).unwrap_or_default()
+        let hold = self.position(address).map(|at| *self.posts[at].signals.hold.borrow());
+        match hold.unwrap_or_default() {
+            Hold::Until(until) if until <= self.kit.clock.now() => Hold::Free,
+            hold => hold,
+        }
     }
 
     /// Lets go of a watch until [`Crew::resume`]: whoever pairs or probes must not meet ourselves.
@@ -126,30 +124,18 @@ impl<C: Central> Crew<C> {
             && let Some(watcher) = self.posts[at].watcher.take()
         {
             watcher.end().await;
+            // It has not stopped for good: somebody else reaches for the watch meanwhile.
+            self.posts[at].status.send_modify(|status| status.state = WatchState::Connecting);
         }
     }
 
-    /// Goes on with a watch, at once, unless it is on hold.
+    /// Goes on with a watch, at once.
     pub fn resume(&mut self, address: &PeerAddress) {
         if let Some(at) = self.position(address)
             && self.posts[at].watcher.is_none()
         {
             start(&self.kit, &mut self.posts[at]);
         }
-    }
-
-    /// Waits until the first hold ends, and goes on with its watch. Cancel-safe; does not end while nothing is on hold for a time.
-    pub async fn end_holds(&mut self) {
-        let until = self.posts.iter().filter_map(|post| match post.hold {
-            Hold::Until(until) => Some((until, post.config.address.clone())),
-            _ => None,
-        });
-        let Some((until, address)) = until.min() else { return std::future::pending().await };
-        while let left @ 1.. = until.since(self.kit.clock.now()) {
-            tokio::time::sleep(Duration::from_micros(left.unsigned_abs()).min(LOOK_AGAIN)).await;
-        }
-        tracing::info!(watch = %address, "The hold is over.");
-        self.set_hold(&address, Hold::Free).await;
     }
 
     /// What a device is here.
@@ -172,8 +158,11 @@ impl<C: Central> Crew<C> {
     }
 
     fn post(&mut self, config: WatcherConfig, configured: bool, hold: Hold) {
-        let (status, sync_now) = (watch::Sender::new(config.initial_status()), Arc::new(Notify::new()));
-        let mut post = Post { config, configured, hold, status, sync_now, watcher: None };
+        let status = watch::Sender::new(config.initial_status());
+        let arrivals = Arc::clone(&self.kit.arrivals);
+        let signals =
+            WatcherSignals { arrivals, hold: watch::Sender::new(hold), ..WatcherSignals::default() };
+        let mut post = Post { config, configured, status, signals, watcher: None };
         start(&self.kit, &mut post);
         self.posts.push(post);
     }
@@ -183,34 +172,25 @@ impl<C: Central> Crew<C> {
             address: post.config.address.clone(),
             name: post.config.name.clone(),
             status: post.status.subscribe(),
-            sync_now: Some(Arc::clone(&post.sync_now)),
+            sync_now: Some(Arc::clone(&post.signals.sync_now)),
         };
         self.seats.send_replace(self.posts.iter().map(seat).collect());
     }
 }
 
-/// Starts the watcher of a post, unless it is on hold.
+/// Starts the watcher of a post.
 fn start<C: Central>(kit: &Kit<C>, post: &mut Post) {
-    match post.hold {
-        Hold::Until(until) if until > kit.clock.now() => return show_hold(post, Some(until)),
-        Hold::UntilReleased => return show_hold(post, None),
-        Hold::Until(_) | Hold::Free => post.hold = Hold::Free,
-    }
-    let (kit, config, status) = (kit.clone(), post.config.clone(), post.status.clone());
-    let sync_now = Arc::clone(&post.sync_now);
+    let (kit, config) = (kit.clone(), post.config.clone());
+    let (status, signals) = (post.status.clone(), post.signals.clone());
     let supervisor = kit.supervisor.clone();
     let watcher = supervisor.start(format!("sync {}", config.address), move |cancel| {
-        let signals = WatcherSignals { arrivals: Arc::clone(&kit.arrivals), sync_now: Arc::clone(&sync_now) };
         let (central, outbox) = (kit.central.clone(), kit.outbox.clone());
-        let watcher = Watcher::new(central, config.clone(), outbox, kit.clock, status.clone(), signals);
+        let (status, signals, shared) = (status.clone(), signals.clone(), kit.shared.clone());
+        let watcher = Watcher::new(central, config.clone(), outbox, kit.clock, status, signals, shared);
         async move {
             watcher.run(cancel).await;
             Ok::<(), Infallible>(())
         }
     });
     post.watcher = Some(watcher);
-}
-
-fn show_hold(post: &Post, until: Option<UtcMicros>) {
-    post.status.send_modify(|status| status.state = WatchState::Held { until });
 }

@@ -70,7 +70,6 @@ impl<C: Central> Desk<C> {
                         let _ = reply.send(self.obey(word).await);
                     }
                 },
-                () = self.crew.end_holds() => {}
             }
         }
         self.jobs.shutdown().await;
@@ -153,7 +152,7 @@ impl<C: Central> Desk<C> {
     async fn set_hold(&mut self, address: &PeerAddress, hold: Hold) -> Result<(), DeskError> {
         self.kit.outbox.set_hold(address, hold).await?;
         tracing::info!(watch = %address, ?hold, "Hold or release.");
-        self.crew.set_hold(address, hold).await;
+        self.crew.set_hold(address, hold);
         Ok(())
     }
 

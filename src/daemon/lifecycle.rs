@@ -14,10 +14,11 @@ use super::service::Notifier;
 use super::supervisor::Supervisor;
 use super::wiring::{Cloud, Wiring};
 use crate::clock::Clock;
+use crate::config::LinksConfig;
 use crate::control::{self, CloudView, Parts, RadioDesk, Seat, Stage};
 use crate::outbox::Outbox;
 use crate::radio::Central;
-use crate::sync::{WatchState, WatchStatus, WatcherConfig};
+use crate::sync::{Recovery, Shared, Slots, WatchState, WatchStatus, WatcherConfig};
 use crate::upload::{UploadStatus, Uploader};
 
 /// How long the loops may take to end. What they have not committed by then is still on the watch.
@@ -31,7 +32,7 @@ pub async fn run<C: Central>(
     notifier: Notifier,
     cancel: CancellationToken,
 ) -> Result<(), DaemonError> {
-    let Wiring { paths, socket_mode, central, watches, cloud, clock } = wiring;
+    let Wiring { paths, socket_mode, central, links, watches, cloud, clock } = wiring;
     paths.create()?;
     // Before the socket: a probe of the socket is no lock, and of two daemons one must find out before it replaces anything.
     let claim = Outbox::claim(&paths.state_dir).await?;
@@ -48,7 +49,7 @@ pub async fn run<C: Central>(
         let supervisor = Supervisor::new(cancel.clone(), clock);
         let client = cloud.as_ref().map(|cloud| cloud.client.clone());
         let (supervised, store) = (supervisor.clone(), outbox.clone());
-        let plant = Plant { supervisor: supervised, outbox: store, clock, central, watches, cloud };
+        let plant = Plant { supervisor: supervised, outbox: store, clock, central, links, watches, cloud };
         let parts = plant.start().await?;
         stage.send_replace(Stage::Running(Arc::new(parts)));
         notifier.ready();
@@ -104,6 +105,7 @@ struct Plant<C> {
     outbox: Outbox,
     clock: Clock,
     central: Option<C>,
+    links: LinksConfig,
     watches: Vec<WatcherConfig>,
     cloud: Option<Cloud>,
 }
@@ -111,7 +113,7 @@ struct Plant<C> {
 impl<C: Central> Plant<C> {
     /// Starts every loop.
     async fn start(self) -> Result<Parts, DaemonError> {
-        let Self { supervisor, outbox, clock, central, watches, cloud } = self;
+        let Self { supervisor, outbox, clock, central, links, watches, cloud } = self;
         let arrivals = Arc::new(Notify::new());
         let (radio, seats, desk) = match central {
             None => (None, at_rest(&watches), None),
@@ -119,7 +121,9 @@ impl<C: Central> Plant<C> {
                 let (outbox, supervisor, arrivals) =
                     (outbox.clone(), supervisor.clone(), Arc::clone(&arrivals));
                 let radio = central.state();
-                let kit = Kit { central, outbox, clock, supervisor, arrivals };
+                let shared =
+                    Shared { slots: Slots::new(links.most), recovery: Recovery::new(links.power_cycle) };
+                let kit = Kit { central, outbox, clock, supervisor, arrivals, shared };
                 let (seats, desk) = open_desk(kit, watches).await?;
                 (Some(radio), seats, Some(desk))
             }

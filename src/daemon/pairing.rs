@@ -163,7 +163,7 @@ mod tests {
         }
     }
 
-    const WINDOW: Duration = Duration::from_secs(60);
+    const WINDOW: Duration = Duration::from_mins(1);
 
     fn conversation() -> (Conversation, mpsc::Sender<Answered>, mpsc::Receiver<News>) {
         let (news, told) = control::news();

@@ -67,7 +67,7 @@ mod tests {
 
     fn seat(address: &str, name: Option<&str>) -> Seat {
         let (address, name) = (PeerAddress(address.to_owned()), name.map(str::to_owned));
-        let status = crate::control::status::unknown(address.clone(), name.clone(), WatchState::Stopped);
+        let status = crate::control::status::some_watch(address.clone(), name.clone(), WatchState::Stopped);
         Seat { address, name, status: watch::channel(status).1, sync_now: None }
     }
 

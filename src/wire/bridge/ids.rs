@@ -4,8 +4,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-/// Who a watch is: 16 bytes that it tells over GATT and keeps for life.
+/// Who a watch is: 16 bytes that it tells over GATT and keeps for life. For a device that tells no such thing, 16 bytes of a hash over
+/// what it does tell, or over its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DeviceId(pub [u8; 16]);
@@ -24,6 +26,42 @@ pub struct Seq(pub u32);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Boot(pub u16);
+
+impl DeviceId {
+    /// The id of a device that tells its serial number: the first 16 bytes of SHA-256 over the tag `serial` and the three texts.
+    pub fn of_serial(maker: &str, model: &str, serial: &str) -> Self {
+        Self::hashed("serial", &[maker, model, serial])
+    }
+
+    /// The id of a device that tells a System ID: the same over the tag `system-id` and its hex digits.
+    pub fn of_system_id(system_id: [u8; 8]) -> Self {
+        Self::hashed("system-id", &[&hex::encode(system_id)])
+    }
+
+    /// The id of a device that tells nothing of itself: the same over the tag `address` and the address in capitals. Good as long as
+    /// the device keeps its address.
+    pub fn of_address(address: &str) -> Self {
+        Self::hashed("address", &[&address.to_ascii_uppercase()])
+    }
+
+    /// Each text goes in with its length in front, so that no two lists of texts are one.
+    fn hashed(tag: &str, texts: &[&str]) -> Self {
+        let mut hash = Sha256::new();
+        for text in [&["nowbridge device", tag], texts].concat() {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text);
+        }
+        let [first, _] = *hash.finalize().as_chunks::<16>().0 else {
+            unreachable!("SHA-256 has 32 bytes");
+        };
+        Self(first)
+    }
+}
+
+impl LogId {
+    /// The log that the host keeps for a device that keeps none. No watch may use this number for a log of its own.
+    pub const HOST: Self = Self(u32::MAX);
+}
 
 impl Seq {
     /// The next number. At `u32::MAX` (136 years of a block a second) it stays there.
@@ -75,5 +113,34 @@ impl fmt::Display for Seq {
 impl fmt::Display for Boot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_tells_devices_apart_is_hashed_with_its_borders() {
+        let strap = DeviceId::of_serial("Maker", "Strap", "12");
+        assert_eq!(strap, DeviceId::of_serial("Maker", "Strap", "12"));
+        assert_ne!(strap, DeviceId::of_serial("Maker", "Strap1", "2"));
+        assert_ne!(DeviceId::of_address("12"), DeviceId::of_serial("", "", "12"));
+        assert_eq!(DeviceId::of_address("e7:00:00:00:00:0a"), DeviceId::of_address("E7:00:00:00:00:0A"));
+    }
+
+    #[test]
+    fn an_id_stays_the_same_for_good() {
+        let ids = [
+            DeviceId::of_serial("Maker", "Strap", "12"),
+            DeviceId::of_system_id([0x12, 0x34, 0x56, 0xFE, 0xFF, 0x9A, 0xBC, 0xDE]),
+            DeviceId::of_address("E7:00:00:00:00:0A"),
+        ];
+        let expected = [
+            "b7c0c0fa816caf509274bd7b9ce97cfd",
+            "94f78bd3379b02d5cdb06cade8782c06",
+            "bf3e65a6dc78d0093bdaa57058447786",
+        ];
+        assert_eq!(ids.map(|id| id.to_string()), expected);
     }
 }

@@ -28,10 +28,14 @@ fn with_every_comment_removed_it_shows_the_defaults() {
     let defaults = Config::load(None, &user.env()).unwrap();
     assert_eq!(shown.upload, defaults.upload);
     assert_eq!(shown.log, defaults.log);
+    assert_eq!(shown.links, defaults.links);
     assert_eq!(shown.control, defaults.control);
     assert_eq!(shown.cloud.upload, defaults.cloud.upload);
 
-    let bare = config("[[watch]]\naddress = \"E7:12:0A:00:00:01\"\nname = \"left wrist\"\n").unwrap();
+    let bare = config(
+        "[[watch]]\naddress = \"E7:12:0A:00:00:01\"\nname = \"left wrist\"\nquiet = \"23:00-07:00\"\n",
+    )
+    .unwrap();
     assert_eq!(shown.watches, bare.watches);
     assert_eq!(shown.watches[0].mode, WatchMode::Stay);
     assert!(shown.cloud.uploads() && shown.cloud.password.is_some() && shown.cloud.x_auth_token.is_some());

@@ -1,5 +1,6 @@
 //! `hold` lets go of a watch and keeps off it, across a restart; `release` takes it back.
 
+use nowbridge::control::Status;
 use nowbridge::radio::air::{AirCentral, AirLink, LinkModel};
 use nowbridge::radio::{Central, Link, PeerAddress};
 use nowbridge::sync::WatchState;
@@ -39,7 +40,9 @@ async fn until_it_is_released() {
     // The next daemon keeps off from the start, though the watch is free meanwhile.
     link.disconnect().await;
     let daemon = home.daemon().await;
-    assert_eq!(home.status().await.unwrap().watches[0].state, WatchState::Held { until: None });
+    let is_held = |status: &Status| status.watches[0].state == WatchState::Held { until: None };
+    let status = home.status_when("it is left alone", is_held).await;
+    assert_eq!((status.watches[0].counts.connects, status.watches[0].complete_at), (0, None));
     let link = phone(&home).await;
     link.disconnect().await;
 

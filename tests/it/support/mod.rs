@@ -25,3 +25,5 @@ pub mod tamper;
 pub mod upload;
 #[cfg(feature = "sim")]
 pub mod watch;
+#[cfg(feature = "sim")]
+pub mod watcher;
