@@ -1,9 +1,10 @@
 //! Exit codes, after sysexits.h, so that a service manager and a script can tell what a person has to do.
 
 use super::login::Missing;
+use super::radio::NeedsFlag;
 use crate::cloud::CloudError;
 use crate::config::ConfigError;
-use crate::control::ControlError;
+use crate::control::{Complaint, ControlError, Fault};
 use crate::daemon::DaemonError;
 use crate::outbox::OutboxError;
 
@@ -16,15 +17,15 @@ pub const DIFFERENT: u8 = 1;
 pub const USAGE: u8 = 64;
 /// Data that were given are not what they should be.
 pub const DATA: u8 = 65;
-/// What is needed is not there: the daemon does not run, the cloud cannot be reached.
+/// What is needed is not there: the daemon does not run, the cloud, the radio or the watch cannot be reached.
 pub const UNAVAILABLE: u8 = 69;
 /// A fault of nowbridge.
 pub const SOFTWARE: u8 = 70;
 /// A folder or file cannot be made or written.
 pub const CANNOT_CREATE: u8 = 73;
-/// Something is in the way for now: another daemon runs.
+/// Something is in the way for now: another daemon runs, or the radio is at something else.
 pub const TRY_LATER: u8 = 75;
-/// Somebody has to log in, or lacks the right.
+/// Somebody has to log in or to pair, or lacks the right.
 pub const NOT_ALLOWED: u8 = 77;
 /// A signal ended the demo before it was done: 128 and the number of SIGINT, as shells have it.
 #[cfg(feature = "sim")]
@@ -34,7 +35,7 @@ pub const CONFIG: u8 = 78;
 
 /// For the end of `--help`.
 pub const HELP: &str = "Exit codes: 0 done, 1 done but something differs, 64 wrong arguments, 65 bad input data, \
-69 not reachable, 70 internal fault, 73 cannot write, 75 in use, try later, 77 log in or lack of rights, \
+69 not reachable, 70 internal fault, 73 cannot write, 75 in use, try later, 77 log in, pair, or lack of rights, \
 78 wrong configuration.";
 
 /// Whether whoever read our output has left.
@@ -67,8 +68,15 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(error) = cause.downcast_ref::<ControlError>() {
         return Some(match error {
             ControlError::NotAllowed { .. } => NOT_ALLOWED,
+            ControlError::Refused(complaint) => of_fault(complaint.fault),
             _ => UNAVAILABLE,
         });
+    }
+    if let Some(complaint) = cause.downcast_ref::<Complaint>() {
+        return Some(of_fault(complaint.fault));
+    }
+    if cause.is::<NeedsFlag>() {
+        return Some(USAGE);
     }
     if let Some(error) = cause.downcast_ref::<Missing>() {
         return Some(match error {
@@ -77,6 +85,17 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         });
     }
     cause.downcast_ref::<std::io::Error>().map(|_| CANNOT_CREATE)
+}
+
+const fn of_fault(fault: Fault) -> u8 {
+    match fault {
+        Fault::UnknownWatch | Fault::Request => USAGE,
+        Fault::Busy | Fault::Stopping => TRY_LATER,
+        Fault::RadioOff => CONFIG,
+        Fault::Unreachable => UNAVAILABLE,
+        Fault::Pairing => NOT_ALLOWED,
+        Fault::Internal => SOFTWARE,
+    }
 }
 
 fn of_daemon(error: &DaemonError) -> u8 {

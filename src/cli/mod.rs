@@ -7,6 +7,7 @@ mod exit;
 mod format;
 mod logging;
 mod login;
+mod radio;
 mod run;
 mod status;
 mod sync_now;
@@ -44,8 +45,22 @@ enum Command {
     Run,
     /// Tell what the daemon is doing
     Status(status::Args),
-    /// Have the daemon sync with every watch now
-    Sync,
+    /// Have the daemon sync now, with every watch or with one
+    Sync(sync_now::Args),
+    /// Listen for Bluetooth devices, and show what they offer and which are known here
+    Scan(radio::scan::Args),
+    /// Connect to a device and show what it offers and which driver would take it
+    Probe(radio::probe::Args),
+    /// Pair with a watch and look after it from then on
+    Pair(radio::pair::Args),
+    /// Forget the bond with a watch and pair anew: for a watch that no longer knows this computer
+    Repair(radio::pair::RepairArgs),
+    /// Forget the bond with a watch, and look after it no longer unless it is configured
+    Forget(radio::forget::Args),
+    /// Keep off a watch, so that a phone can have it
+    Hold(radio::hold::Args),
+    /// Take a watch back that was on hold
+    Release(radio::hold::ReleaseArgs),
     /// Log in to the cloud and store the login for the daemon
     Login(login::Args),
     /// Show the whole way from a simulated watch to a private cloud, and prove that nothing was lost
@@ -91,7 +106,14 @@ fn dispatch(cli: &Cli) -> anyhow::Result<u8> {
     match &cli.command {
         Command::Run => run::run(&cli.config()?),
         Command::Status(args) => status::status(&cli.config()?, args),
-        Command::Sync => sync_now::sync_now(&cli.config()?),
+        Command::Sync(args) => sync_now::sync_now(&cli.config()?, args),
+        Command::Scan(args) => radio::scan::scan(&cli.config()?, args),
+        Command::Probe(args) => radio::probe::probe(&cli.config()?, args),
+        Command::Pair(args) => radio::pair::pair(&cli.config()?, args),
+        Command::Repair(args) => radio::pair::repair(&cli.config()?, args),
+        Command::Forget(args) => radio::forget::forget(&cli.config()?, args),
+        Command::Hold(args) => radio::hold::hold(&cli.config()?, args),
+        Command::Release(args) => radio::hold::release(&cli.config()?, args),
         Command::Login(args) => login::login(&cli.config()?, args),
         #[cfg(feature = "sim")]
         Command::Demo(args) => demo::demo(args),

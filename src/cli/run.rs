@@ -7,6 +7,8 @@ use super::{exit, logging};
 use crate::clock::Clock;
 use crate::config::{Config, RadioConfig};
 use crate::daemon::{self, DaemonError, Notifier, Wiring};
+use crate::radio::bluez::BluezCentral;
+use crate::radio::{Central, NoRadio};
 
 /// Two threads are enough for loops that wait most of the time, and each costs memory.
 const WORKERS: usize = 2;
@@ -32,24 +34,29 @@ pub fn run(config: &Config) -> anyhow::Result<u8> {
 
 async fn start(config: &Config, cancel: CancellationToken) -> Result<(), DaemonError> {
     config.paths.create()?;
-    let notifier = Notifier { enabled: true };
-    #[cfg(feature = "sim")]
-    {
-        use crate::radio::air::AirCentral;
-        let central = match &config.radio {
-            RadioConfig::Off => None,
-            RadioConfig::Simulated { air } => Some(AirCentral::over_socket(air)),
-        };
-        daemon::run(Wiring::new(config, central, Clock::System)?, notifier, cancel).await
-    }
-    #[cfg(not(feature = "sim"))]
-    {
-        if config.radio != RadioConfig::Off {
-            return Err(DaemonError::NoSimulation);
+    match &config.radio {
+        RadioConfig::Off => serve::<NoRadio>(config, None, cancel).await,
+        RadioConfig::Bluez { adapter } => {
+            let central = BluezCentral::start(adapter.clone());
+            let served = serve(config, Some(central.clone()), cancel).await;
+            central.shutdown().await;
+            served
         }
-        daemon::run(Wiring::<crate::radio::NoRadio>::new(config, None, Clock::System)?, notifier, cancel)
-            .await
+        #[cfg(feature = "sim")]
+        RadioConfig::Simulated { air } => {
+            serve(config, Some(crate::radio::air::AirCentral::over_socket(air)), cancel).await
+        }
+        #[cfg(not(feature = "sim"))]
+        RadioConfig::Simulated { .. } => Err(DaemonError::NoSimulation),
     }
+}
+
+async fn serve<C: Central>(
+    config: &Config,
+    central: Option<C>,
+    cancel: CancellationToken,
+) -> Result<(), DaemonError> {
+    daemon::run(Wiring::new(config, central, Clock::System)?, Notifier { enabled: true }, cancel).await
 }
 
 pub(super) async fn stop_on_signal(cancel: CancellationToken) {

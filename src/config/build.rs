@@ -9,9 +9,12 @@ use super::error::ConfigError;
 use super::parse::Source;
 use super::paths::{self, Paths};
 use super::secret::SecretSource;
-use super::tables::{self, CloudTable, RadioKind, RadioTable, Tables, WatchTable};
-use super::{CloudConfig, Config, ControlConfig, LogConfig, RadioConfig, UploadConfig, WatchConfig};
+use super::tables::{self, CloudTable, RadioTable, Tables, WatchTable};
+use super::{
+    CloudConfig, Config, ControlConfig, LinksConfig, LogConfig, RadioConfig, UploadConfig, WatchConfig,
+};
 use crate::radio::PeerAddress;
+use crate::radio::bluez::{AdapterChoice, InvalidAddress};
 
 /// `source` is `None` where there is no file; the tables then hold the defaults.
 pub(super) fn build(source: Option<&Source>, tables: Tables, env: &Env) -> Result<Config, ConfigError> {
@@ -19,13 +22,15 @@ pub(super) fn build(source: Option<&Source>, tables: Tables, env: &Env) -> Resul
         File { source, directory: source.and_then(|source| source.path.parent()).unwrap_or(Path::new("")) };
     let socket = tables.control.socket.map(|path| file.resolve(&path));
     let paths = Paths::resolve(env, tables.state.dir.map(|path| file.resolve(&path)), socket)?;
+    let radio = radio(&file, &tables.radio)?;
     Ok(Config {
         file: source.map(|source| source.path.to_owned()),
         paths,
         cloud: cloud(&file, tables.cloud, env)?,
         control: ControlConfig { group_access: tables.control.group_access },
-        radio: radio(&file, &tables.radio)?,
-        watches: watches(&file, tables.watch)?,
+        watches: watches(&file, tables.watch, &radio)?,
+        radio,
+        links: LinksConfig { most: tables.radio.max_links, power_cycle: tables.radio.power_cycle },
         upload: UploadConfig {
             max_rows: tables.upload.max_rows,
             consent_check_every: tables.upload.consent_check_every,
@@ -91,43 +96,71 @@ fn cloud(file: &File, table: CloudTable, env: &Env) -> Result<CloudConfig, Confi
     })
 }
 
-fn radio(file: &File, table: &RadioTable) -> Result<RadioConfig, ConfigError> {
-    let kind = table.kind.as_ref().map(|kind| (kind, *kind.get_ref()));
-    match (kind, &table.air) {
-        (Some((kind, RadioKind::Bluez)), _) => Err(file.wrong(
+/// What `radio.kind` says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RadioKind {
+    Off,
+    Bluez,
+    Simulated,
+}
+
+fn radio_kind(file: &File, kind: &Spanned<String>) -> Result<RadioKind, ConfigError> {
+    match kind.get_ref().as_str() {
+        "off" => Ok(RadioKind::Off),
+        "bluez" => Ok(RadioKind::Bluez),
+        "simulated" => Ok(RadioKind::Simulated),
+        "bluetooth" | "ble" | "bluetoothd" => {
+            Err(file.wrong("radio.kind", kind, "did you mean \"bluez\", the Bluetooth service of Linux?"))
+        }
+        other => Err(file.wrong(
             "radio.kind",
             kind,
-            "\"bluez\" comes with the Bluetooth release; until then use \"simulated\" or \"off\"",
+            format!("\"{other}\" is no kind of radio; it may be \"off\", \"bluez\" or \"simulated\""),
         )),
-        (Some((_, RadioKind::Simulated)), Some(air)) => {
+    }
+}
+
+fn radio(file: &File, table: &RadioTable) -> Result<RadioConfig, ConfigError> {
+    let kind = table.kind.as_ref().map_or(Ok(RadioKind::Off), |kind| radio_kind(file, kind))?;
+    if let Some(air) = table.air.as_ref().filter(|_| kind != RadioKind::Simulated) {
+        let problem = "only a simulated radio has an air; set kind = \"simulated\", too";
+        return Err(file.wrong("radio.air", air, problem));
+    }
+    if let Some(adapter) = table.adapter.as_ref().filter(|_| kind != RadioKind::Bluez) {
+        let problem = "only a real radio has an adapter; set kind = \"bluez\", too";
+        return Err(file.wrong("radio.adapter", adapter, problem));
+    }
+    match (kind, &table.kind, &table.air) {
+        (RadioKind::Bluez, ..) => Ok(RadioConfig::Bluez { adapter: adapter(file, table)? }),
+        (RadioKind::Simulated, _, Some(air)) => {
             let air = file.resolve(air.get_ref());
             paths::check_socket(&air, "[radio] air")?;
             Ok(RadioConfig::Simulated { air })
         }
-        (Some((kind, RadioKind::Simulated)), None) => {
+        (RadioKind::Simulated, Some(kind), None) => {
             Err(file.wrong("radio.kind", kind, "a simulated radio needs the socket of its air; set air, too"))
         }
-        (_, Some(air)) => Err(file.wrong(
-            "radio.air",
-            air,
-            "only a simulated radio has an air; set kind = \"simulated\", too",
-        )),
-        (_, None) => Ok(RadioConfig::Off),
+        _ => Ok(RadioConfig::Off),
     }
 }
 
-fn watches(file: &File, tables: Vec<WatchTable>) -> Result<Vec<WatchConfig>, ConfigError> {
+fn adapter(file: &File, table: &RadioTable) -> Result<AdapterChoice, ConfigError> {
+    let Some(adapter) = &table.adapter else { return Ok(AdapterChoice::Any) };
+    adapter.get_ref().parse().map(AdapterChoice::Controller).map_err(|error: InvalidAddress| {
+        let problem = format!("{error}; `bluetoothctl list` shows those of this computer");
+        file.wrong("radio.adapter", adapter, problem)
+    })
+}
+
+fn watches(
+    file: &File,
+    tables: Vec<WatchTable>,
+    radio: &RadioConfig,
+) -> Result<Vec<WatchConfig>, ConfigError> {
     let mut watches: Vec<WatchConfig> = Vec::with_capacity(tables.len());
     for table in tables {
-        let address = normal_address(table.address.get_ref());
-        if address.is_empty() {
-            return Err(file.wrong(
-                "watch.address",
-                &table.address,
-                "it is empty; write the address as the watch shows it, \"E7:12:0A:00:00:01\"",
-            ));
-        }
-        if watches.iter().any(|other| other.address.0 == address) {
+        let address = address(file, &table.address, radio)?;
+        if watches.iter().any(|other| other.address == address) {
             return Err(file.wrong(
                 "watch.address",
                 &table.address,
@@ -143,22 +176,28 @@ fn watches(file: &File, tables: Vec<WatchTable>) -> Result<Vec<WatchConfig>, Con
             }
         }
         watches.push(WatchConfig {
-            address: PeerAddress(address),
+            address,
             name: table.name.map(Spanned::into_inner),
             mode: table.mode,
             sync_every: table.sync_every,
+            quiet: table.quiet,
         });
     }
     Ok(watches)
 }
 
-/// Adapters print addresses in capitals, labels on boxes often do not.
-fn normal_address(address: &str) -> String {
-    let address = address.trim();
-    let looks_like_one = address.len() == 17
-        && address.split(':').count() == 6
-        && address
-            .split(':')
-            .all(|byte| byte.len() == 2 && byte.bytes().all(|digit| digit.is_ascii_hexdigit()));
-    if looks_like_one { address.to_uppercase() } else { address.to_owned() }
+fn address(file: &File, written: &Spanned<String>, radio: &RadioConfig) -> Result<PeerAddress, ConfigError> {
+    let text = written.get_ref().trim();
+    let problem = match PeerAddress::parse(text) {
+        Some(address) => return Ok(address),
+        None if text.is_empty() => {
+            "it is empty; write the address as `nowbridge scan` shows it, \"E7:12:0A:00:00:01\"".to_owned()
+        }
+        // A virtual air may have watches at any address.
+        None if !matches!(radio, RadioConfig::Bluez { .. }) => return Ok(PeerAddress(text.to_owned())),
+        None => format!(
+            "\"{text}\" is not a Bluetooth address; one looks like \"E7:12:0A:00:00:01\", and `nowbridge scan` shows those around"
+        ),
+    };
+    Err(file.wrong("watch.address", written, problem))
 }

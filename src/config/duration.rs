@@ -33,7 +33,8 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     deserializer.deserialize_str(Written)
 }
 
-fn parse(text: &str) -> Result<Duration, String> {
+/// A duration from 1 second to 366 days.
+pub fn parse(text: &str) -> Result<Duration, String> {
     let not_a_duration = || format!("\"{text}\" is not a duration; write it as {EXAMPLES}");
     let span: Span = text.parse().map_err(|_| not_a_duration())?;
     // A day is 24 h here: schedules know no time zone, so no day is longer for a clock change.

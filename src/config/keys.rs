@@ -35,8 +35,12 @@ pub(super) const TABLES: [Table; 7] = [
     },
     Table { name: "state", written: "[state]", keys: &["dir"] },
     Table { name: "control", written: "[control]", keys: &["socket", "group_access"] },
-    Table { name: "radio", written: "[radio]", keys: &["kind", "air"] },
-    Table { name: "watch", written: "[[watch]]", keys: &["address", "name", "mode", "sync_every"] },
+    Table {
+        name: "radio",
+        written: "[radio]",
+        keys: &["kind", "adapter", "air", "max_links", "power_cycle"],
+    },
+    Table { name: "watch", written: "[[watch]]", keys: &["address", "name", "mode", "sync_every", "quiet"] },
     Table { name: "upload", written: "[upload]", keys: &["max_rows", "consent_check_every"] },
     Table { name: "log", written: "[log]", keys: &["filter", "format"] },
 ];

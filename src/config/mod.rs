@@ -11,6 +11,7 @@ mod error;
 mod keys;
 mod parse;
 mod paths;
+mod quiet;
 mod secret;
 mod tables;
 
@@ -18,13 +19,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use duration::parse as parse_duration;
 pub use env::Env;
 pub use error::{ConfigError, Hint, Location, SecretError};
 pub use paths::{Paths, SYSTEM_CONTROL_SOCKET};
+pub use quiet::Quiet;
 pub use reqwest::Url;
 pub use secret::SecretSource;
 
 use crate::radio::PeerAddress;
+use crate::radio::bluez::AdapterChoice;
 
 /// Everything a user can decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +43,8 @@ pub struct Config {
     pub control: ControlConfig,
     /// How watches are reached.
     pub radio: RadioConfig,
+    /// What may be asked of the adapter.
+    pub links: LinksConfig,
     /// The watches to look after; no two share an address or a name.
     pub watches: Vec<WatchConfig>,
     /// How measurements are sent.
@@ -93,6 +99,20 @@ pub enum RadioConfig {
         /// The socket of the virtual air.
         air: PathBuf,
     },
+    /// Over Bluetooth, by way of BlueZ.
+    Bluez {
+        /// Which adapter.
+        adapter: AdapterChoice,
+    },
+}
+
+/// What may be asked of the adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinksConfig {
+    /// Links at a time; watches take turns if they are more.
+    pub most: usize,
+    /// Whether the adapter may be switched off and on if nothing else gets it going again. Others who use it lose their links.
+    pub power_cycle: bool,
 }
 
 /// One watch to look after.
@@ -106,9 +126,22 @@ pub struct WatchConfig {
     pub mode: WatchMode,
     /// How often to pull what the watch has recorded.
     pub sync_every: Duration,
+    /// Hours of the day in which it is left alone.
+    pub quiet: Option<Quiet>,
 }
 
 impl WatchConfig {
+    /// A watch that is not in the file: looked after as one that has nothing but an address there.
+    pub fn new(address: PeerAddress, name: Option<String>) -> Self {
+        Self {
+            address,
+            name,
+            mode: WatchMode::default(),
+            sync_every: tables::every_15_minutes(),
+            quiet: None,
+        }
+    }
+
     /// The name if it has one, else the address.
     pub fn label(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.address.0)

@@ -9,8 +9,8 @@ use serde::de::{Deserialize, Deserializer, Error};
 use toml::Spanned;
 use tracing_subscriber::EnvFilter;
 
-use super::duration;
-use super::{LogFormat, WatchMode};
+use super::{LogFormat, Quiet, WatchMode};
+use super::{duration, quiet};
 
 /// The API takes a file per upload; beyond this many rows one is too large to hold in memory on a small board.
 const MOST_ROWS: u32 = 500_000;
@@ -58,19 +58,21 @@ pub(super) struct ControlTable {
     pub group_access: bool,
 }
 
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RadioTable {
-    pub kind: Option<Spanned<RadioKind>>,
+    pub kind: Option<Spanned<String>>,
+    pub adapter: Option<Spanned<String>>,
     pub air: Option<Spanned<PathBuf>>,
+    #[serde(deserialize_with = "links")]
+    pub max_links: usize,
+    pub power_cycle: bool,
 }
 
-#[derive(Clone, Copy, Debug, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum RadioKind {
-    Off,
-    Simulated,
-    Bluez,
+impl Default for RadioTable {
+    fn default() -> Self {
+        Self { kind: None, adapter: None, air: None, max_links: 4, power_cycle: false }
+    }
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -82,6 +84,8 @@ pub(super) struct WatchTable {
     pub mode: WatchMode,
     #[serde(default = "every_15_minutes", deserialize_with = "duration::deserialize")]
     pub sync_every: Duration,
+    #[serde(default, deserialize_with = "quiet::deserialize")]
+    pub quiet: Option<Quiet>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -112,6 +116,9 @@ impl Default for LogTable {
         Self { filter: "info".to_owned(), format: LogFormat::Text }
     }
 }
+
+/// Controllers carry about ten links at most, cheap ones fewer.
+const MOST_LINKS: i64 = 16;
 
 /// An API address: a URL that paths can be added to. Whether plain http is safe is the cloud room's business.
 pub(super) fn parse_base_url(text: &str) -> Result<Url, String> {
@@ -169,6 +176,13 @@ fn rows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     }
 }
 
-const fn every_15_minutes() -> Duration {
+fn links<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    match i64::deserialize(deserializer)? {
+        links if (1..=MOST_LINKS).contains(&links) => Ok(links as usize),
+        links => Err(D::Error::custom(format!("{links} is out of range; it may be 1 to {MOST_LINKS}"))),
+    }
+}
+
+pub(super) const fn every_15_minutes() -> Duration {
     Duration::from_mins(15)
 }

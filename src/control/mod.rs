@@ -1,21 +1,38 @@
 //! The only way in from outside: HTTP and JSON on a Unix socket.
 //!
 //! ```text
-//! GET  /v1/status   what every part is doing            -> Status
-//! GET  /v1/events   the same, a line whenever it changes -> Status, one JSON object a line
-//! POST /v1/sync     a session with every watch now
+//! GET  /v1/status        what every part is doing             -> Status
+//! GET  /v1/events        the same, a line whenever it changes -> Status, one JSON object a line
+//! POST /v1/sync          a session now: {watch?}, without it with every watch
+//!
+//! POST /v1/scan          {seconds?}                 -> News, one JSON object a line; whoever hangs up calls it off
+//! POST /v1/probe         {watch}                    -> News
+//! POST /v1/pair          {address, seconds?, name?} -> News; questions come as prompts
+//! POST /v1/repair        {watch, seconds?}          -> News
+//! POST /v1/forget        {watch}                    -> News
+//! POST /v1/pair/answer   {id, passkey} or {id, yes}
+//! POST /v1/hold          {watch, seconds?}          keep off the watch
+//! POST /v1/release       {watch}                    no longer
 //! ```
 //!
-//! It answers in every stage of the daemon, each request on a connection of its own, and never tells a measured value or a secret. `curl --unix-socket` will do, and the
-//! command line uses [`Client`].
+//! A watch is named by its name or its address. What is refused is answered with `{fault, message}`. The socket answers in every stage of
+//! the daemon, each request on a connection of its own, and never tells a measured value or a secret. `curl --unix-socket` will do, and
+//! the command line uses [`Client`].
 
 mod client;
+mod desk;
 mod listener;
+mod radio_routes;
 mod server;
 mod stage;
 mod status;
 
 pub use client::{Client, ControlError};
+pub use desk::{
+    Complaint, DeskError, DeskRequest, Done, Fault, Heard, Here, Job, News, PairingAnswer, Probe,
+    ProbedCharacteristic, ProbedService, Question, RadioDesk, Seat, Unheard, Word, abilities_in_words, find,
+    news,
+};
 pub use server::{bind, serve};
 pub use stage::{CloudView, Parts, Stage};
 pub use status::{CloudStatus, DaemonStatus, FailingLoop, StageName, Status};

@@ -12,21 +12,26 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::desk::{Complaint, DeskError, Fault, find};
 use super::listener::Limited;
+use super::radio_routes;
 use super::stage::{Changes, Stage};
 use crate::measurement::UtcMicros;
 
 /// A line at most this often, however fast things change.
 const EVENT_SPACING: Duration = Duration::from_millis(200);
 
+/// What the answers are made of.
 #[derive(Clone)]
-struct Control {
-    stage: watch::Receiver<Stage>,
+pub(super) struct Control {
+    pub stage: watch::Receiver<Stage>,
     started: UtcMicros,
     ending: CancellationToken,
 }
@@ -81,6 +86,7 @@ pub async fn serve(
         .route("/v1/status", get(status))
         .route("/v1/events", get(events))
         .route("/v1/sync", post(sync_now))
+        .merge(radio_routes::routes())
         .layer(map_response(last_of_its_connection))
         .with_state(control);
     axum::serve(Limited::new(listener), router).with_graceful_shutdown(ending.cancelled_owned()).await
@@ -117,7 +123,7 @@ async fn status(State(control): State<Control>) -> Response {
     let stage = control.stage.borrow().clone();
     match stage.status(control.started).await {
         Ok(status) => Json(status).into_response(),
-        Err(error) => refusal(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+        Err(error) => complain(&DeskError::from(error).complaint()),
     }
 }
 
@@ -137,15 +143,54 @@ async fn events(State(control): State<Control>) -> Response {
     ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
 }
 
-async fn sync_now(State(control): State<Control>) -> Response {
-    let stage = control.stage.borrow().clone();
-    let Stage::Running(parts) = stage else {
-        return refusal(StatusCode::SERVICE_UNAVAILABLE, "the daemon is starting or stopping; try again");
-    };
-    parts.sync_now.iter().for_each(|watch| watch.notify_one());
-    Json(json!({ "watches": parts.sync_now.len() })).into_response()
+/// Whom to sync with.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct SyncRequest {
+    watch: Option<String>,
 }
 
-fn refusal(status: StatusCode, message: &str) -> Response {
-    (status, Json(json!({ "message": message }))).into_response()
+async fn sync_now(State(control): State<Control>, body: Bytes) -> Response {
+    let request: SyncRequest = match read(&body) {
+        Ok(request) => request,
+        Err(refused) => return complain(&refused),
+    };
+    let Stage::Running(parts) = control.stage.borrow().clone() else {
+        return complain(&DeskError::Stopping.complaint());
+    };
+    let seats = parts.seats.borrow().clone();
+    let asked = match &request.watch {
+        None => seats,
+        Some(watch) => match find(&seats, watch) {
+            Ok(seat) => vec![seat.clone()],
+            Err(error) => return complain(&error.complaint()),
+        },
+    };
+    let hearing: Vec<_> = asked.iter().filter_map(|seat| seat.sync_now.as_ref()).collect();
+    for watch in &hearing {
+        watch.notify_one();
+    }
+    Json(json!({ "watches": hearing.len() })).into_response()
+}
+
+/// What a request says; nothing at all is as good as `{}`.
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Complaint> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|error| Complaint {
+        fault: Fault::Request,
+        message: format!("the request cannot be read: {error}"),
+    })
+}
+
+/// Refuses.
+pub(super) fn complain(complaint: &Complaint) -> Response {
+    let status = match complaint.fault {
+        Fault::UnknownWatch => StatusCode::NOT_FOUND,
+        Fault::Request => StatusCode::BAD_REQUEST,
+        Fault::Busy => StatusCode::CONFLICT,
+        Fault::RadioOff | Fault::Stopping | Fault::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
+        Fault::Pairing => StatusCode::FORBIDDEN,
+        Fault::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    (status, Json(complaint)).into_response()
 }

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::select_all;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
+use super::desk::{RadioDesk, Seat};
 use super::status::{CloudStatus, DaemonStatus, FailingLoop, StageName, Status};
 use crate::cloud::AuthState;
 use crate::measurement::UtcMicros;
 use crate::outbox::{Outbox, OutboxError, Sink};
+use crate::radio::RadioState;
 use crate::sync::WatchStatus;
 use crate::upload::{self, UploadStatus};
 
@@ -28,12 +30,14 @@ pub enum Stage {
 pub struct Parts {
     /// The store.
     pub outbox: Outbox,
-    /// One a watch.
-    pub watches: Vec<watch::Receiver<WatchStatus>>,
+    /// Whether the radio can be used; `None` without one.
+    pub radio: Option<watch::Receiver<RadioState>>,
+    /// The watches that are looked after; they come and go.
+    pub seats: watch::Receiver<Vec<Seat>>,
+    /// Where radio matters are brought; `None` without a radio.
+    pub desk: Option<RadioDesk>,
     /// The cloud, if one is configured.
     pub cloud: Option<CloudView>,
-    /// One a watch: asks for a session now.
-    pub sync_now: Vec<Arc<Notify>>,
     /// Loops that wait to be started again.
     pub failing: watch::Receiver<Vec<FailingLoop>>,
 }
@@ -66,23 +70,26 @@ impl Stage {
             failing: parts.map(|parts| parts.failing.borrow().clone()).unwrap_or_default(),
         };
         let Some(parts) = parts else {
-            return Ok(Status { daemon, watches: Vec::new(), cloud: None, outbox: None });
+            return Ok(Status { daemon, radio: None, watches: Vec::new(), cloud: None, outbox: None });
         };
         let sink = parts.cloud.as_ref().map_or_else(upload::nowatch, |cloud| cloud.sink.clone());
         let outbox = parts.outbox.summary(&sink).await?;
-        let watches = parts.watches.iter().map(|watch| watch.borrow().clone()).collect();
+        let radio = parts.radio.as_ref().map(|radio| radio.borrow().clone());
+        let watches = parts.seats.borrow().iter().map(|seat| seat.status.borrow().clone()).collect();
         let cloud = parts.cloud.as_ref().map(|cloud| CloudStatus {
             base_url: cloud.base_url.clone(),
             auth: cloud.auth.borrow().clone(),
             upload: cloud.upload.borrow().clone(),
         });
-        Ok(Status { daemon, watches, cloud, outbox: Some(outbox) })
+        Ok(Status { daemon, radio, watches, cloud, outbox: Some(outbox) })
     }
 }
 
 /// Hears of everything that a status tells, from the moment it was made.
 #[derive(Default)]
 pub(super) struct Changes {
+    radio: Option<watch::Receiver<RadioState>>,
+    seats: Option<watch::Receiver<Vec<Seat>>>,
     watches: Vec<watch::Receiver<WatchStatus>>,
     upload: Option<watch::Receiver<UploadStatus>>,
     auth: Option<watch::Receiver<AuthState>>,
@@ -94,8 +101,13 @@ impl Stage {
     pub(super) fn changes(&self) -> Changes {
         let Self::Running(parts) = self else { return Changes::default() };
         let cloud = parts.cloud.as_ref();
+        // Before the watches themselves, so that none comes between the two unheard.
+        let seats = from_now_on(&parts.seats);
+        let watches = seats.borrow().iter().map(|seat| from_now_on(&seat.status)).collect();
         Changes {
-            watches: parts.watches.iter().map(from_now_on).collect(),
+            radio: parts.radio.as_ref().map(from_now_on),
+            seats: Some(seats),
+            watches,
             upload: cloud.map(|cloud| from_now_on(&cloud.upload)),
             auth: cloud.map(|cloud| from_now_on(&cloud.auth)),
             failing: Some(from_now_on(&parts.failing)),
@@ -106,13 +118,16 @@ impl Stage {
 impl Changes {
     /// Waits for the first.
     pub(super) async fn next(&mut self) {
+        let radio = self.radio.iter_mut().map(|radio| changed(radio).boxed());
+        let seats = self.seats.iter_mut().map(|seats| changed(seats).boxed());
         let watches = self.watches.iter_mut().map(|watch| changed(watch).boxed());
         let upload = self.upload.iter_mut().map(|upload| changed(upload).boxed());
         let auth = self.auth.iter_mut().map(|auth| changed(auth).boxed());
         let failing = self.failing.iter_mut().map(|failing| changed(failing).boxed());
         // One that is always there, as there must be something to wait for.
         let never = std::iter::once(std::future::pending().boxed());
-        select_all(watches.chain(upload).chain(auth).chain(failing).chain(never)).await;
+        let radio = radio.chain(seats).chain(watches);
+        select_all(radio.chain(upload).chain(auth).chain(failing).chain(never)).await;
     }
 }
 

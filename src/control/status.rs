@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::cloud::AuthState;
 use crate::measurement::UtcMicros;
 use crate::outbox::Summary;
+use crate::radio::RadioState;
 use crate::sync::WatchStatus;
 use crate::upload::UploadStatus;
 
@@ -13,7 +14,10 @@ use crate::upload::UploadStatus;
 pub struct Status {
     /// The daemon itself.
     pub daemon: DaemonStatus,
-    /// Each configured watch.
+    /// Whether the radio can be used; `None` if it is off or not started yet.
+    #[serde(default)]
+    pub radio: Option<RadioState>,
+    /// Each watch that is looked after: those that are configured, and those that were paired.
     pub watches: Vec<WatchStatus>,
     /// The cloud, if one is configured.
     pub cloud: Option<CloudStatus>,
@@ -71,13 +75,36 @@ pub struct CloudStatus {
     pub upload: UploadStatus,
 }
 
+/// A watch that was met before.
+#[cfg(test)]
+pub(super) fn some_watch(address: PeerAddress, name: Option<String>, state: WatchState) -> WatchStatus {
+    WatchStatus {
+        address,
+        name,
+        device: None,
+        driver: Some(DriverName::Bridge),
+        identity: Some(Identity { battery: Some(80), ..Identity::default() }),
+        state,
+        complete_at: None,
+        last_session: None,
+        counts: WatchCounts { connects: 3, ..WatchCounts::default() },
+    }
+}
+
+#[cfg(test)]
+use crate::{
+    radio::PeerAddress,
+    sync::{WatchCounts, WatchState},
+    watch::{DriverName, Identity},
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cloud::LoginReason;
     use crate::measurement::Kind;
     use crate::radio::{PeerAddress, RadioTrouble};
-    use crate::sync::{Progress, WaitReason, WatchState};
+    use crate::sync::{Listening, Progress, WaitReason, WatchState};
     use crate::upload::{HoldReason, UploadState};
 
     /// State and counts share one JSON object: a name that both use would make it unreadable.
@@ -88,19 +115,33 @@ mod tests {
             WaitReason::Scheduled,
             WaitReason::Away,
             WaitReason::RadioNotReady { trouble: RadioTrouble::NoAdapter { detail: detail.clone() } },
+            WaitReason::QuietHours,
+            WaitReason::ItsTurn,
+            WaitReason::PairingNeeded,
+            WaitReason::StaleBond,
+            WaitReason::Refused { detail: detail.clone() },
+            WaitReason::BusyElsewhere { detail: detail.clone(), failures: 1 },
+            WaitReason::RadioStuck { detail: detail.clone(), failures: 1 },
             WaitReason::Failed { detail: detail.clone(), failures: 1 },
         ];
         let watches = [
             WatchState::Connecting,
             WatchState::Syncing(Progress::default()),
             WatchState::Connected { next_sync: until },
+            WatchState::Live(Listening::default()),
+            WatchState::Held { until: None },
+            WatchState::Held { until: Some(until) },
+            WatchState::Updating,
             WatchState::Stopped,
         ];
-        let waiting = waits.map(|reason| WatchState::Waiting { reason, until });
+        let waiting = waits.map(|reason| WatchState::Waiting { reason, until: Some(until) });
         for state in watches.into_iter().chain(waiting) {
             let address = PeerAddress("E7:12:0A:00:00:01".to_owned());
-            let (name, device, complete_at, last_session) = (None, None, None, None);
-            survives(&WatchStatus { address, name, device, state, complete_at, last_session });
+            let told = some_watch(address, None, state);
+            survives(&told);
+            let json = serde_json::to_value(&told).unwrap();
+            let word = json.get("reason").or(json.get("state")).and_then(|word| word.as_str());
+            assert_eq!(word, Some(told.state.name()));
         }
 
         let holds = [

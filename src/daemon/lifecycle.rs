@@ -4,18 +4,21 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::DaemonError;
+use super::crew::{Crew, Kit};
+use super::desk::Desk;
 use super::service::Notifier;
 use super::supervisor::Supervisor;
 use super::wiring::{Cloud, Wiring};
 use crate::clock::Clock;
-use crate::control::{self, CloudView, Parts, Stage};
+use crate::config::LinksConfig;
+use crate::control::{self, CloudView, Parts, RadioDesk, Seat, Stage};
 use crate::outbox::Outbox;
 use crate::radio::Central;
-use crate::sync::{WatchState, Watcher, WatcherConfig, WatcherSignals};
+use crate::sync::{Recovery, Shared, Slots, WatchState, WatchStatus, WatcherConfig};
 use crate::upload::{UploadStatus, Uploader};
 
 /// How long the loops may take to end. What they have not committed by then is still on the watch.
@@ -29,7 +32,7 @@ pub async fn run<C: Central>(
     notifier: Notifier,
     cancel: CancellationToken,
 ) -> Result<(), DaemonError> {
-    let Wiring { paths, socket_mode, central, watches, cloud, clock } = wiring;
+    let Wiring { paths, socket_mode, central, links, watches, cloud, clock } = wiring;
     paths.create()?;
     // Before the socket: a probe of the socket is no lock, and of two daemons one must find out before it replaces anything.
     let claim = Outbox::claim(&paths.state_dir).await?;
@@ -45,7 +48,9 @@ pub async fn run<C: Central>(
         let outbox = Outbox::open_claimed(claim, clock).await?;
         let supervisor = Supervisor::new(cancel.clone(), clock);
         let client = cloud.as_ref().map(|cloud| cloud.client.clone());
-        let parts = start(&supervisor, &outbox, central.as_ref(), watches, cloud, clock);
+        let (supervised, store) = (supervisor.clone(), outbox.clone());
+        let plant = Plant { supervisor: supervised, outbox: store, clock, central, links, watches, cloud };
+        let parts = plant.start().await?;
         stage.send_replace(Stage::Running(Arc::new(parts)));
         notifier.ready();
         tracing::info!(state = %paths.state_dir.display(), control = %path.display(), "Running.");
@@ -94,64 +99,97 @@ async fn stand_by(supervisor: &Supervisor, notifier: Notifier, cancel: &Cancella
     }
 }
 
-/// Starts every loop.
-fn start<C: Central>(
-    supervisor: &Supervisor,
-    outbox: &Outbox,
-    central: Option<&C>,
+/// What there is to start.
+struct Plant<C> {
+    supervisor: Supervisor,
+    outbox: Outbox,
+    clock: Clock,
+    central: Option<C>,
+    links: LinksConfig,
     watches: Vec<WatcherConfig>,
     cloud: Option<Cloud>,
-    clock: Clock,
-) -> Parts {
-    let arrivals = Arc::new(Notify::new());
-    let mut parts = Parts {
-        outbox: outbox.clone(),
-        watches: Vec::new(),
-        cloud: None,
-        sync_now: Vec::new(),
-        failing: supervisor.failing(),
-    };
-    for config in watches {
-        let (status, seen) = watch::channel(config.initial_status());
-        parts.watches.push(seen);
-        let Some(central) = central.cloned() else {
-            tracing::warn!(watch = %config.address, "The radio is off; this watch is not looked for.");
-            status.send_modify(|status| status.state = WatchState::RadioOff);
-            continue;
-        };
-        let sync_now = Arc::new(Notify::new());
-        parts.sync_now.push(Arc::clone(&sync_now));
-        let (outbox, arrivals) = (outbox.clone(), Arc::clone(&arrivals));
-        supervisor.start(format!("sync {}", config.address), move |cancel| {
-            let signals = WatcherSignals { arrivals: Arc::clone(&arrivals), sync_now: Arc::clone(&sync_now) };
-            let looper =
-                Watcher::new(central.clone(), config.clone(), outbox.clone(), clock, status.clone(), signals);
-            async move {
-                looper.run(cancel).await;
-                Ok::<(), Infallible>(())
+}
+
+impl<C: Central> Plant<C> {
+    /// Starts every loop.
+    async fn start(self) -> Result<Parts, DaemonError> {
+        let Self { supervisor, outbox, clock, central, links, watches, cloud } = self;
+        let arrivals = Arc::new(Notify::new());
+        let (radio, seats, desk) = match central {
+            None => (None, at_rest(&watches), None),
+            Some(central) => {
+                let (outbox, supervisor, arrivals) =
+                    (outbox.clone(), supervisor.clone(), Arc::clone(&arrivals));
+                let radio = central.state();
+                let shared =
+                    Shared { slots: Slots::new(links.most), recovery: Recovery::new(links.power_cycle) };
+                let kit = Kit { central, outbox, clock, supervisor, arrivals, shared };
+                let (seats, desk) = open_desk(kit, watches).await?;
+                (Some(radio), seats, Some(desk))
             }
-        });
+        };
+        let failing = supervisor.failing();
+        let cloud = cloud.map(|cloud| start_upload(&supervisor, cloud, &outbox, clock, arrivals));
+        Ok(Parts { outbox, radio, seats, desk, cloud, failing })
     }
-    if let Some(Cloud { client, uploader }) = cloud {
-        let (status, seen) = watch::channel(UploadStatus::default());
-        parts.cloud = Some(CloudView {
-            base_url: client.base_url().to_string(),
-            sink: uploader.sink.clone(),
-            auth: client.auth_changes(),
-            upload: seen,
-        });
-        let outbox = outbox.clone();
-        supervisor.start("upload".to_owned(), move |cancel| {
-            let uploader = Uploader::new(
-                client.clone(),
-                uploader.clone(),
-                outbox.clone(),
-                clock,
-                status.clone(),
-                Arc::clone(&arrivals),
-            );
-            uploader.run(cancel)
-        });
-    }
-    parts
+}
+
+/// The watches of a daemon without a radio.
+fn at_rest(watches: &[WatcherConfig]) -> watch::Receiver<Vec<Seat>> {
+    let seat = |config: &WatcherConfig| {
+        tracing::warn!(watch = %config.address, "The radio is off; this watch is not looked for.");
+        let status = WatchStatus { state: WatchState::RadioOff, ..config.initial_status() };
+        let (address, name) = (config.address.clone(), config.name.clone());
+        Seat { address, name, status: watch::channel(status).1, sync_now: None }
+    };
+    watch::channel(watches.iter().map(seat).collect()).1
+}
+
+/// Starts the watchers, and the task that has them and the radio.
+async fn open_desk<C: Central>(
+    kit: Kit<C>,
+    watches: Vec<WatcherConfig>,
+) -> Result<(watch::Receiver<Vec<Seat>>, RadioDesk), DaemonError> {
+    let crew = Crew::muster(kit.clone(), watches).await?;
+    let (desk, requests) = RadioDesk::new();
+    let (seats, supervisor) = (crew.seats(), kit.supervisor.clone());
+    // One incarnation of the loop has it at a time; if one panics, the next finds the watchers as they were.
+    let server = Arc::new(Mutex::new(Desk::new(kit, crew, requests)));
+    supervisor.start("radio desk".to_owned(), move |cancel| {
+        let server = Arc::clone(&server);
+        async move {
+            server.lock().await.run(cancel).await;
+            Ok::<(), Infallible>(())
+        }
+    });
+    Ok((seats, desk))
+}
+
+fn start_upload(
+    supervisor: &Supervisor,
+    Cloud { client, uploader }: Cloud,
+    outbox: &Outbox,
+    clock: Clock,
+    arrivals: Arc<Notify>,
+) -> CloudView {
+    let (status, seen) = watch::channel(UploadStatus::default());
+    let view = CloudView {
+        base_url: client.base_url().to_string(),
+        sink: uploader.sink.clone(),
+        auth: client.auth_changes(),
+        upload: seen,
+    };
+    let outbox = outbox.clone();
+    supervisor.start("upload".to_owned(), move |cancel| {
+        let uploader = Uploader::new(
+            client.clone(),
+            uploader.clone(),
+            outbox.clone(),
+            clock,
+            status.clone(),
+            Arc::clone(&arrivals),
+        );
+        uploader.run(cancel)
+    });
+    view
 }

@@ -3,13 +3,19 @@
 //! The control socket comes up first and goes down last, so that whoever asks is told what is going on. A loop that fails is
 //! started again; one that needs a person says so in the status and the others go on.
 
+mod crew;
+mod desk;
 mod error;
 mod lifecycle;
+mod pairing;
+mod plan;
+mod probe;
 mod service;
 mod supervisor;
 mod wiring;
 
 pub use error::DaemonError;
 pub use lifecycle::run;
+pub use probe::{probe, scan};
 pub use service::Notifier;
 pub use wiring::{Cloud, Wiring};

@@ -20,7 +20,8 @@ use crate::measurement::UtcMicros;
 const RESTART_FLOOR: Duration = Duration::from_secs(1);
 const RESTART_CEILING: Duration = Duration::from_mins(5);
 
-/// Starts loops and knows which of them live.
+/// Starts loops and knows which of them live. Clones are the same supervisor.
+#[derive(Clone)]
 pub struct Supervisor {
     tasks: TaskTracker,
     cancel: CancellationToken,
@@ -28,6 +29,21 @@ pub struct Supervisor {
     answers: Arc<Mutex<BTreeMap<String, u64>>>,
     failing: watch::Sender<Vec<FailingLoop>>,
     clock: Clock,
+}
+
+/// A hand on a loop that was started.
+#[derive(Debug)]
+pub struct Looper {
+    cancel: CancellationToken,
+    over: CancellationToken,
+}
+
+impl Looper {
+    /// Ends the loop and waits until it has ended.
+    pub async fn end(self) {
+        self.cancel.cancel();
+        self.over.cancelled().await;
+    }
 }
 
 impl Supervisor {
@@ -48,15 +64,17 @@ impl Supervisor {
         self.failing.subscribe()
     }
 
-    /// Runs the loop that `make` makes, and makes it again whenever it fails or panics, until cancelled.
-    pub fn start<F, T, E>(&self, name: String, make: F)
+    /// Runs the loop that `make` makes, and makes it again whenever it fails or panics, until cancelled or ended.
+    pub fn start<F, T, E>(&self, name: String, make: F) -> Looper
     where
         F: Fn(CancellationToken) -> T + Send + 'static,
         T: Future<Output = Result<(), E>> + Send + 'static,
         E: Display + Send + 'static,
     {
         lock(&self.answers).insert(name.clone(), 0);
-        let (cancel, question) = (self.cancel.clone(), self.question.subscribe());
+        let (cancel, question) = (self.cancel.child_token(), self.question.subscribe());
+        let looper = Looper { cancel: cancel.clone(), over: CancellationToken::new() };
+        let over = looper.over.clone().drop_guard();
         let (answers, failing, clock) = (Arc::clone(&self.answers), self.failing.clone(), self.clock);
         let mut backoff = Backoff::new(RESTART_FLOOR, RESTART_CEILING, fastrand::Rng::new());
         self.tasks.spawn(async move {
@@ -83,7 +101,9 @@ impl Supervisor {
                 failing.send_modify(|all| all.retain(|failing| failing.name != name));
             }
             lock(&answers).remove(&name);
+            drop(over);
         });
+        looper
     }
 
     /// Asks every loop, and says who had not answered the question before.
@@ -171,6 +191,23 @@ mod tests {
         while starts.load(Ordering::SeqCst) < 3 {
             tokio::task::yield_now().await;
         }
+        cancel.cancel();
+        assert!(supervisor.ended(RESTART_CEILING).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_loop_can_be_ended_alone_and_nobody_waits_for_its_answers() {
+        let cancel = CancellationToken::new();
+        let supervisor = Supervisor::new(cancel.clone(), Clock::System);
+        let until_cancelled = |cancel: CancellationToken| async move {
+            cancel.cancelled().await;
+            Ok::<(), String>(())
+        };
+        let one = supervisor.start("one".to_owned(), until_cancelled);
+        let _other = supervisor.start("other".to_owned(), until_cancelled);
+        one.end().await;
+        assert_eq!(lock(&supervisor.answers).keys().collect::<Vec<_>>(), ["other"]);
+        assert!(!supervisor.ended(RESTART_FLOOR).await, "the other one runs on");
         cancel.cancel();
         assert!(supervisor.ended(RESTART_CEILING).await);
     }

@@ -1,10 +1,12 @@
 //! From configuration to parts.
 
+use jiff::tz::TimeZone;
+
 use crate::clock::Clock;
 use crate::cloud::{BaseUrl, Client, ClientConfig, Credentials};
-use crate::config::{Config, Paths, SecretSource, WatchMode};
+use crate::config::{Config, LinksConfig, Paths, SecretSource, WatchConfig, WatchMode};
 use crate::daemon::DaemonError;
-use crate::sync::{Mode, WatcherConfig};
+use crate::sync::{Mode, QuietHours, WatcherConfig};
 use crate::upload::{self, UploaderConfig};
 
 /// What a daemon is made of. The demo and the tests put their own together.
@@ -15,6 +17,8 @@ pub struct Wiring<C> {
     pub socket_mode: u32,
     /// The radio; without one nothing is collected.
     pub central: Option<C>,
+    /// What may be asked of the radio.
+    pub links: LinksConfig,
     /// The watches to look after.
     pub watches: Vec<WatcherConfig>,
     /// The cloud to deliver to; without one nothing is uploaded.
@@ -34,24 +38,30 @@ pub struct Cloud {
 impl<C> Wiring<C> {
     /// What `config` describes, on the given radio. Reads the secrets. Must be called within a tokio runtime.
     pub fn new(config: &Config, central: Option<C>, clock: Clock) -> Result<Self, DaemonError> {
-        let watches = config.watches.iter().map(|watch| WatcherConfig {
-            address: watch.address.clone(),
-            name: watch.name.clone(),
-            mode: match watch.mode {
-                WatchMode::Stay => Mode::Stay,
-                WatchMode::Release => Mode::Release,
-            },
-            every: watch.sync_every,
-            seed: fastrand::u64(..),
-        });
         Ok(Self {
             paths: config.paths.clone(),
             socket_mode: config.control.socket_mode(),
             central,
-            watches: watches.collect(),
+            links: config.links,
+            watches: config.watches.iter().map(watcher_config).collect(),
             cloud: cloud(config, clock)?,
             clock,
         })
+    }
+}
+
+/// What the watcher of such a watch is told.
+pub(super) fn watcher_config(watch: &WatchConfig) -> WatcherConfig {
+    WatcherConfig {
+        address: watch.address.clone(),
+        name: watch.name.clone(),
+        mode: match watch.mode {
+            WatchMode::Stay => Mode::Stay,
+            WatchMode::Release => Mode::Release,
+        },
+        every: watch.sync_every,
+        quiet: watch.quiet.map(|quiet| QuietHours::new(quiet.from, quiet.to, TimeZone::system())),
+        seed: fastrand::u64(..),
     }
 }
 

@@ -44,6 +44,16 @@ pub const CALL_DEADLINE: Duration = Duration::from_secs(20);
 #[serde(transparent)]
 pub struct PeerAddress(pub String);
 
+impl PeerAddress {
+    /// An address as people write it: six bytes in hex with colons, in capitals or not. Labels on boxes often are not, adapters are.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let is_byte = |byte: &str| byte.len() == 2 && byte.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let bytes = text.split(':');
+        (bytes.clone().count() == 6 && bytes.clone().all(is_byte)).then(|| Self(text.to_ascii_uppercase()))
+    }
+}
+
 impl fmt::Display for PeerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -6,11 +6,13 @@
 mod bridge;
 mod driver;
 mod error;
+mod names;
 mod opened;
 mod sensor;
 
 pub use bridge::{Bridge, Pulled, WatchClock};
 pub use driver::{Abilities, Driver, DriverName, Identity, Live, LiveSample};
 pub use error::WatchError;
+pub use names::known_name;
 pub use opened::{Opened, driver_for, open};
 pub use sensor::Sensor;

@@ -5,9 +5,11 @@
 )]
 
 mod air;
+mod bluez;
 mod cli;
 mod cloud;
 mod config;
+mod control;
 mod daemon;
 mod demo;
 mod golden;

@@ -58,6 +58,11 @@ impl Doorbell {
     pub fn ring(&self) {
         self.0.notify_one();
     }
+
+    /// Waits until it was rung; for whoever else plays the air. Cancel-safe.
+    pub async fn rung(&self) {
+        self.0.notified().await;
+    }
 }
 
 /// The far end of a link: a watch.

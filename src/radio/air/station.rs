@@ -76,7 +76,7 @@ impl Station {
             return;
         }
         if self.dice.connect_fails() {
-            drop(reply.send(Err(RadioError::Other("le-connection-abort-by-local".into()))));
+            drop(reply.send(Err(RadioError::Aborted(self.address.clone()))));
             return;
         }
         let (link, end) = AirLink::pair(self.peripheral.characteristics(), self.model.mtu);

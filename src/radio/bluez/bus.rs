@@ -2,11 +2,17 @@
 //! org.freedesktop.login1 manual page).
 
 use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use zbus::{Connection, ObjectPath, OwnedFd, OwnedObjectPath, Variant, proxy};
 
 /// The well-known name of the Bluetooth service.
 pub(super) const BLUEZ: &str = "org.bluez";
+/// How long a call may take that waits for nothing but the service itself: no radio, no person.
+pub(super) const STEP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// An adapter.
 #[proxy(interface = "org.bluez.Adapter1", default_service = "org.bluez")]
@@ -78,4 +84,24 @@ pub(super) async fn device(bus: &Connection, path: OwnedObjectPath) -> zbus::Res
 /// The adapter at `path`.
 pub(super) async fn adapter(bus: &Connection, path: OwnedObjectPath) -> zbus::Result<AdapterProxy<'static>> {
     AdapterProxy::builder(bus).path(path).cache_properties(zbus::proxy::CacheProperties::No).build().await
+}
+
+/// Ends a call that a service on the bus does not answer within [`STEP_DEADLINE`].
+pub(super) async fn promptly<T>(call: impl Future<Output = zbus::Result<T>>) -> zbus::Result<T> {
+    let too_late = || zbus::Error::InputOutput(Arc::new(io::Error::from(io::ErrorKind::TimedOut)));
+    timeout(STEP_DEADLINE, call).await.unwrap_or_else(|_| Err(too_late()))
+}
+
+/// What BlueZ calls an error: `InProgress` of `org.bluez.Error.InProgress`. `None` if it does not come from BlueZ.
+pub(super) fn bluez_error(error: &zbus::Error) -> Option<&str> {
+    match error {
+        zbus::Error::MethodError(name, ..) => name.as_str().strip_prefix("org.bluez.Error."),
+        _ => None,
+    }
+}
+
+/// Whether nobody is there who could answer: the name that was called has no owner, or lost it before it answered.
+pub(super) fn is_unserved(error: &zbus::Error) -> bool {
+    use zbus::fdo::Error::{NameHasNoOwner, NoReply, ServiceUnknown};
+    matches!(error, zbus::Error::FDO(error) if matches!(**error, ServiceUnknown(_) | NameHasNoOwner(_) | NoReply(_)))
 }

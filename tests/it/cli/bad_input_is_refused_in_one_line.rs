@@ -30,8 +30,13 @@ async fn a_key_that_is_not_known() {
 }
 
 #[tokio::test]
-async fn a_radio_that_this_release_lacks() {
-    refused("[radio]\nkind = \"bluez\"\n", 78, &["radio.kind", "comes with the Bluetooth release"]).await;
+async fn a_radio_by_another_name() {
+    refused(
+        "[radio]\nkind = \"bluetooth\"\n",
+        78,
+        &["config.toml:2:8", "radio.kind", "did you mean \"bluez\""],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -101,13 +106,18 @@ async fn a_config_file_that_is_not_there() {
 #[tokio::test]
 async fn a_daemon_that_does_not_run() {
     let home = Home::new("");
-    for command in ["status", "sync"] {
+    let address = "E7:12:0A:00:00:01";
+    for command in [
+        &["status"][..],
+        &["sync"],
+        &["pair", address, "--yes"],
+        &["repair", address, "--yes"],
+        &["forget", address],
+        &["hold", address],
+        &["release", address],
+    ] {
         let socket = home.socket();
-        said(
-            &home.run(&[command]).await,
-            69,
-            &["no daemon answers", socket.to_str().unwrap(), "nowbridge run"],
-        );
+        said(&home.run(command).await, 69, &["no daemon answers", socket.to_str().unwrap(), "nowbridge run"]);
     }
 }
 

@@ -54,7 +54,25 @@ fn a_log_filter_that_is_none() {
 
 #[test]
 fn what_only_the_whole_file_shows() {
-    refused("[radio]\nkind = \"bluez\"\n", "my.toml:2:8: radio.kind: ", "Bluetooth release");
+    refused("[radio]\nkind = \"bluetooth\"\n", "my.toml:2:8: radio.kind: ", "did you mean \"bluez\"");
+    refused("[radio]\nkind = \"wifi\"\n", "my.toml:2:8: radio.kind: ", "\"bluez\" or \"simulated\"");
+    refused(
+        "[radio]\nadapter = \"00:1A:7D:DA:71:13\"\n",
+        "my.toml:2:11: radio.adapter: ",
+        "kind = \"bluez\"",
+    );
+    let bluez = "[radio]\nkind = \"bluez\"\n";
+    refused(&format!("{bluez}air = \"a\"\n"), "my.toml:3:7: radio.air: ", "kind = \"simulated\"");
+    refused(
+        &format!("{bluez}adapter = \"hci0\"\n"),
+        "my.toml:3:11: radio.adapter: \"hci0\"",
+        "`bluetoothctl list`",
+    );
+    refused(
+        &format!("{bluez}[[watch]]\naddress = \"left wrist\"\n"),
+        "my.toml:4:11: watch.address: ",
+        "E7:12:0A:00:00:01",
+    );
     refused("[radio]\nkind = \"simulated\"\n", "my.toml:2:8: radio.kind: ", "set air");
     refused("[radio]\nair = \"a\"\n", "my.toml:2:7: radio.air: ", "kind = \"simulated\"");
     refused("[cloud]\npassword_file = \"pw\"\n", "my.toml:2:17: cloud.password_file: ", "set email");

@@ -28,7 +28,7 @@ fn a_key_in_the_wrong_table_is_sent_to_the_right_one() {
 fn a_key_like_no_other_is_answered_with_what_there_is() {
     assert_eq!(
         complaint("[[watch]]\naddress = \"A\"\n\n[[watch]]\naddress = \"B\"\nzzz = 1\n"),
-        "my.toml:6:1: unknown key \"zzz\" in [[watch]]; known here: address, name, mode, sync_every"
+        "my.toml:6:1: unknown key \"zzz\" in [[watch]]; known here: address, name, mode, sync_every, quiet"
     );
 }
 

@@ -1,13 +1,14 @@
 use std::path::Path;
 
 use nowbridge::config::{Config, RadioConfig, WatchMode};
+use nowbridge::radio::bluez::AdapterChoice;
 
 use super::{User, config};
 
-/// The example as its comments say to use it: with the `#` taken away from every key.
+/// The example as its comments say to use it: with the `#` taken away from every key but the one that a real radio does not have.
 fn uncommented() -> String {
     let example = include_str!("../../../packaging/config.toml");
-    let is_key = |line: &&str| !line.starts_with("# ") && *line != "#";
+    let is_key = |line: &&str| !line.starts_with("# ") && *line != "#" && !line.starts_with("#air");
     example.lines().filter(is_key).map(|line| line.trim_start_matches('#').to_owned() + "\n").collect()
 }
 
@@ -27,12 +28,16 @@ fn with_every_comment_removed_it_shows_the_defaults() {
     let defaults = Config::load(None, &user.env()).unwrap();
     assert_eq!(shown.upload, defaults.upload);
     assert_eq!(shown.log, defaults.log);
+    assert_eq!(shown.links, defaults.links);
     assert_eq!(shown.control, defaults.control);
     assert_eq!(shown.cloud.upload, defaults.cloud.upload);
 
-    let bare = config("[[watch]]\naddress = \"E7:12:0A:00:00:01\"\nname = \"left wrist\"\n").unwrap();
+    let bare = config(
+        "[[watch]]\naddress = \"E7:12:0A:00:00:01\"\nname = \"left wrist\"\nquiet = \"23:00-07:00\"\n",
+    )
+    .unwrap();
     assert_eq!(shown.watches, bare.watches);
     assert_eq!(shown.watches[0].mode, WatchMode::Stay);
     assert!(shown.cloud.uploads() && shown.cloud.password.is_some() && shown.cloud.x_auth_token.is_some());
-    assert!(matches!(shown.radio, RadioConfig::Simulated { .. }));
+    assert!(matches!(shown.radio, RadioConfig::Bluez { adapter: AdapterChoice::Controller(_) }));
 }

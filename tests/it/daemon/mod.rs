@@ -11,6 +11,10 @@ mod a_login_needs_no_restart;
 #[cfg(feature = "sim")]
 mod a_stop_waits_for_nobody;
 #[cfg(feature = "sim")]
+mod a_watch_is_lent_to_a_phone;
+#[cfg(feature = "sim")]
 mod everything_arrives;
 #[cfg(feature = "sim")]
 mod secrets_stay_secret;
+#[cfg(feature = "sim")]
+mod somebody_looks_around;

@@ -2,14 +2,21 @@
 
 #[cfg(feature = "sim")]
 pub mod air;
+#[cfg(feature = "sim")]
+pub mod bus;
 pub mod cloud;
 #[cfg(feature = "sim")]
 pub mod daemon;
+#[cfg(feature = "sim")]
+pub mod fake_bluez;
 pub mod memory_cloud;
 pub mod outbox;
+#[cfg(feature = "sim")]
+pub mod pairing;
 pub mod private_cloud;
 pub mod process;
 pub mod served_cloud;
+pub mod stage;
 #[cfg(feature = "sim")]
 pub mod strap;
 #[cfg(feature = "sim")]
@@ -19,3 +26,5 @@ pub mod tamper;
 pub mod upload;
 #[cfg(feature = "sim")]
 pub mod watch;
+#[cfg(feature = "sim")]
+pub mod watcher;

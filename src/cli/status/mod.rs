@@ -1,5 +1,7 @@
 //! `nowbridge status`: what the daemon is doing, for people or for programs.
 
+mod watches;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::pin::pin;
@@ -13,7 +15,7 @@ use crate::config::Config;
 use crate::control::{CloudStatus, Status};
 use crate::measurement::UtcMicros;
 use crate::outbox::Summary;
-use crate::sync::{WaitReason, WatchState, WatchStatus};
+use crate::radio::RadioState;
 use crate::upload::{HoldReason, UploadState};
 
 /// What to show and how.
@@ -68,11 +70,20 @@ fn text(status: &Status, now: UtcMicros) -> String {
         let again = format::relative(failing.until, now);
         let _ = write!(out, "\n{} failed: {}; started again {again}", failing.name, failing.reason);
     }
+    match &status.radio {
+        Some(RadioState::Ready) => out.push_str("\nradio: ready"),
+        Some(RadioState::NotReady(trouble)) => {
+            let _ = write!(out, "\nradio: not ready: {trouble}");
+        }
+        None => {}
+    }
     for watch in &status.watches {
-        let _ = write!(out, "\n{}", watch_text(watch, now));
+        let _ = write!(out, "\n{}", watches::text(watch, now));
     }
     if status.watches.is_empty() {
-        out.push_str("\nno watch is configured: nothing is collected");
+        out.push_str(
+            "\nno watch is configured or paired: nothing is collected; `nowbridge scan` shows those around",
+        );
     }
     match &status.cloud {
         Some(cloud) => out.push_str(&cloud_text(cloud, now)),
@@ -82,38 +93,6 @@ fn text(status: &Status, now: UtcMicros) -> String {
         out.push_str(&outbox_text(outbox, now));
     }
     out
-}
-
-fn watch_text(watch: &WatchStatus, now: UtcMicros) -> String {
-    let name = watch.name.as_deref().unwrap_or(&watch.address.0);
-    let state = match &watch.state {
-        WatchState::Connecting => "connecting".to_owned(),
-        WatchState::Syncing(progress) => {
-            format!("syncing, block {} of {}", progress.cursor, progress.head)
-        }
-        WatchState::Connected { next_sync } => {
-            format!("connected, everything fetched; next look {}", format::relative(*next_sync, now))
-        }
-        WatchState::Waiting { reason, until } => {
-            format!("{}; next try {}", wait_text(reason), format::relative(*until, now))
-        }
-        WatchState::RadioOff => "not looked for: the radio is off; set radio.kind".to_owned(),
-        WatchState::Stopped => "stopped".to_owned(),
-    };
-    let complete = watch.complete_at.map_or_else(
-        || "nothing fetched completely yet".to_owned(),
-        |at| format!("complete {}", format::relative(at, now)),
-    );
-    format!("watch {name}: {state} ({complete})")
-}
-
-fn wait_text(reason: &WaitReason) -> String {
-    match reason {
-        WaitReason::Scheduled => "everything fetched, link released".to_owned(),
-        WaitReason::Away => "away, off, or connected to another phone".to_owned(),
-        WaitReason::RadioNotReady { trouble } => format!("the radio is not ready: {trouble}"),
-        WaitReason::Failed { detail, failures } => format!("failed ({failures} in a row): {detail}"),
-    }
 }
 
 fn cloud_text(cloud: &CloudStatus, now: UtcMicros) -> String {

@@ -1,13 +1,18 @@
 //! The command line's end of the socket.
 
+mod lines;
+mod radio;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
-use futures_util::{Stream, StreamExt};
+use futures_util::Stream;
+use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use super::desk::Complaint;
 use super::status::Status;
 use crate::cloud::install_crypto;
 
@@ -29,7 +34,10 @@ pub enum ControlError {
         /// The socket.
         path: PathBuf,
     },
-    /// The daemon refused, or answered nonsense.
+    /// The daemon refused, and said why.
+    #[error(transparent)]
+    Refused(Complaint),
+    /// The daemon answered nonsense.
     #[error("the daemon did not answer as expected: {0}")]
     Answer(String),
     /// The connection.
@@ -69,20 +77,13 @@ impl Client {
     pub async fn events(&self) -> Result<impl Stream<Item = Result<Status, ControlError>>, ControlError> {
         let response = timeout(DEADLINE, self.http.get(url("events")).send()).await;
         let response = response.map_err(|_| ControlError::Answer("no line within 10 s".to_owned()))??;
-        let lines = Lines { body: Box::pin(response.bytes_stream()), pending: BytesMut::new() };
-        Ok(futures_util::stream::unfold(lines, |mut lines| async {
-            let line = lines.next().await?;
-            let status = line.and_then(|line| {
-                serde_json::from_slice(&line).map_err(|error| ControlError::Answer(error.to_string()))
-            });
-            Some((status, lines))
-        }))
+        Ok(lines::objects(response.bytes_stream()))
     }
 
-    /// Asks for a session with every watch; how many there are.
-    pub async fn sync_now(&self) -> Result<u64, ControlError> {
-        let told: serde_json::Value =
-            answer(self.http.post(url("sync")).timeout(DEADLINE).send().await?).await?;
+    /// Asks for a session with one watch, or with every one; how many there are.
+    pub async fn sync_now(&self, watch: Option<&str>) -> Result<u64, ControlError> {
+        let request = self.http.post(url("sync")).json(&json!({ "watch": watch })).timeout(DEADLINE);
+        let told: Value = answer(request.send().await?).await?;
         told["watches"].as_u64().ok_or_else(|| ControlError::Answer(told.to_string()))
     }
 }
@@ -94,29 +95,14 @@ fn url(verb: &str) -> String {
 async fn answer<T: DeserializeOwned>(response: reqwest::Response) -> Result<T, ControlError> {
     let (status, body) = (response.status(), response.bytes().await?);
     if !status.is_success() {
-        let told: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-        return Err(ControlError::Answer(told["message"].as_str().unwrap_or(status.as_str()).to_owned()));
+        return Err(refusal(status, &body));
     }
     serde_json::from_slice(&body).map_err(|error| ControlError::Answer(error.to_string()))
 }
 
-struct Lines<S> {
-    body: S,
-    pending: BytesMut,
-}
-
-impl<S: Stream<Item = reqwest::Result<bytes::Bytes>> + Unpin> Lines<S> {
-    async fn next(&mut self) -> Option<Result<BytesMut, ControlError>> {
-        loop {
-            if let Some(end) = self.pending.iter().position(|&byte| byte == b'\n') {
-                let line = self.pending.split_to(end);
-                self.pending.advance(1);
-                return Some(Ok(line));
-            }
-            match self.body.next().await? {
-                Ok(chunk) => self.pending.extend(chunk),
-                Err(error) => return Some(Err(error.into())),
-            }
-        }
+fn refusal(status: StatusCode, body: &[u8]) -> ControlError {
+    match serde_json::from_slice::<Complaint>(body) {
+        Ok(complaint) => ControlError::Refused(complaint),
+        Err(_) => ControlError::Answer(status.to_string()),
     }
 }

@@ -1,0 +1,162 @@
+//! Why a radio matter came to nothing.
+
+use serde::{Deserialize, Serialize};
+
+use crate::outbox::OutboxError;
+use crate::radio::{PeerAddress, RadioError};
+use crate::watch::WatchError;
+
+/// What an address looks like.
+const EXAMPLE: &str = "E7:12:0A:00:00:01";
+
+/// Why a radio matter came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// Neither a name nor an address.
+    #[error(
+        "no watch is called \"{asked}\"; {}, and an address looks like \"{EXAMPLE}\"",
+        known_names(known)
+    )]
+    UnknownWatch {
+        /// What was asked for.
+        asked: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// An address, but not of a watch that is looked after.
+    #[error("{address} is not looked after here; {}", known_names(known))]
+    NotLookedAfter {
+        /// Which one.
+        address: PeerAddress,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// Not an address where nothing else will do.
+    #[error(
+        "\"{0}\" is not a Bluetooth address; one looks like \"{EXAMPLE}\", and `nowbridge scan` shows those around"
+    )]
+    NotAnAddress(String),
+    /// Another watch is called so.
+    #[error("another watch is called \"{0}\" already; choose another name")]
+    NameTaken(String),
+    /// A window that is too short or too long.
+    #[error("{seconds} s is out of range; it may be {least} to {most}")]
+    BadWindow {
+        /// What was asked for.
+        seconds: u32,
+        /// The least.
+        least: u32,
+        /// The most.
+        most: u32,
+    },
+    /// One at a time.
+    #[error("{0} is under way; try again when it is done")]
+    Busy(String),
+    /// The watch is ours already.
+    #[error(
+        "the daemon is connected to {0}; run `nowbridge hold {0}` first, and `nowbridge release {0}` afterwards"
+    )]
+    Connected(PeerAddress),
+    /// The configuration says so.
+    #[error("the radio is off; set radio.kind in the configuration")]
+    RadioOff,
+    /// Nobody is there to do it.
+    #[error("the daemon is starting or stopping; try again")]
+    Stopping,
+    /// The question is not, or no longer, open.
+    #[error("no question with the number {0} is open; it may have been answered, or the time was up")]
+    NoQuestion(u64),
+    /// A passkey where yes or no is wanted, or the other way round, or a number that is no passkey.
+    #[error("the question wants {0}")]
+    WrongAnswer(&'static str),
+    /// It takes too long.
+    #[error("{0} did not end in time")]
+    Overdue(&'static str),
+    /// Whoever did it broke down.
+    #[error("it broke down: {0}")]
+    Broken(String),
+    /// The radio.
+    #[error(transparent)]
+    Radio(#[from] RadioError),
+    /// The watch.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    /// The store.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+}
+
+/// What sort of fault it is: who can do something about it. What programs should look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// There is no such watch.
+    UnknownWatch,
+    /// The request makes no sense.
+    Request,
+    /// Something else is under way, or the daemon is connected to the watch; later it will go.
+    Busy,
+    /// The configuration switches the radio off.
+    RadioOff,
+    /// The radio cannot be used or cannot do this, or the watch does not answer.
+    Unreachable,
+    /// The watch wants to be paired first, or the bond is stale, or pairing was refused.
+    Pairing,
+    /// The daemon starts or stops.
+    Stopping,
+    /// A fault of nowbridge or of its store.
+    Internal,
+}
+
+/// A fault on its way through the socket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Complaint {
+    /// What sort it is.
+    pub fault: Fault,
+    /// What happened, and the way out.
+    pub message: String,
+}
+
+impl DeskError {
+    /// What sort of fault it is.
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::UnknownWatch { .. } | Self::NotLookedAfter { .. } => Fault::UnknownWatch,
+            Self::NotAnAddress(_)
+            | Self::NameTaken(_)
+            | Self::BadWindow { .. }
+            | Self::NoQuestion(_)
+            | Self::WrongAnswer(_) => Fault::Request,
+            Self::Busy(_) | Self::Connected(_) => Fault::Busy,
+            Self::RadioOff => Fault::RadioOff,
+            Self::Stopping => Fault::Stopping,
+            Self::Broken(_) | Self::Outbox(_) => Fault::Internal,
+            Self::Radio(error) | Self::Watch(WatchError::Radio(error)) => of_radio(error),
+            Self::Watch(_) | Self::Overdue(_) => Fault::Unreachable,
+        }
+    }
+
+    /// The same for the socket.
+    pub fn complaint(&self) -> Complaint {
+        Complaint { fault: self.fault(), message: self.to_string() }
+    }
+}
+
+const fn of_radio(error: &RadioError) -> Fault {
+    match error {
+        RadioError::PairingNeeded(_) | RadioError::StaleBond(_) | RadioError::PairingFailed { .. } => {
+            Fault::Pairing
+        }
+        RadioError::Busy(_) => Fault::Busy,
+        _ => Fault::Unreachable,
+    }
+}
+
+fn known_names(known: &[String]) -> String {
+    match known {
+        [] => "no watch is looked after".to_owned(),
+        [only] => format!("the only one is {only}"),
+        all => format!("there are {}", all.join(", ")),
+    }
+}

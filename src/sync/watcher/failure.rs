@@ -1,0 +1,171 @@
+//! What a failed attempt means: what to call it, and how patient to be.
+
+use super::policy::Class;
+use crate::radio::{LinkClosed, RadioError, RadioTrouble};
+use crate::sync::{Outcome, SessionReport, WaitReason};
+use crate::watch::WatchError;
+use crate::wire::bridge::{DeviceId, ErrorCode};
+
+/// ATT errors of a peer that wants an authenticated or encrypted link (Core, Vol 3, Part F, 3.4.1.1): insufficient authentication,
+/// insufficient key size, insufficient encryption.
+const WANTS_PAIRING: [u8; 3] = [0x05, 0x0C, 0x0F];
+
+/// Why a visit to the watch broke off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The watch does not answer, or went out of range.
+    Away,
+    /// The radio went.
+    Radio(RadioTrouble),
+    /// The link was gone before it was of any use.
+    Aborted(String),
+    /// The watch, or somebody on this computer, closed the link.
+    HungUp(String),
+    /// The Bluetooth service is busy.
+    Busy(String),
+    /// The radio failed in a way that a radio that hangs would.
+    Wedged(String),
+    /// The link looked open, but nobody was at its other end.
+    Ghost(String),
+    /// Anything else that may pass.
+    Failed(String),
+    /// A bond is missing.
+    PairingNeeded,
+    /// A bond is there that the watch does not know.
+    StaleBond,
+    /// Another device answers at the address.
+    Stranger {
+        /// It.
+        now: DeviceId,
+        /// Who answered before.
+        before: DeviceId,
+        /// The address.
+        address: String,
+    },
+    /// Anything else that will not pass by itself.
+    Refused(String),
+}
+
+impl Failure {
+    /// What an error means. `used`: the watch had told who it is over this link.
+    pub fn of(error: &WatchError, used: bool) -> Self {
+        let said = error.to_string();
+        match error {
+            WatchError::Radio(error) => Self::of_radio(error, said, used),
+            WatchError::Refused { code: ErrorCode::NotPaired, .. } => Self::PairingNeeded,
+            error if error.is_transient() => Self::Failed(said),
+            _ => Self::Refused(said),
+        }
+    }
+
+    fn of_radio(error: &RadioError, said: String, used: bool) -> Self {
+        match error {
+            RadioError::NotFound(_) => Self::Away,
+            RadioError::NotReady(trouble) => Self::Radio(trouble.clone()),
+            RadioError::Aborted(_) => Self::Aborted(said),
+            RadioError::Closed(closed) => Self::of_closed(*closed, used),
+            RadioError::Busy(_) => Self::Busy(said),
+            RadioError::Timeout(_) | RadioError::Other(_) => Self::Wedged(said),
+            RadioError::PairingNeeded(_) => Self::PairingNeeded,
+            RadioError::Refused { code } if WANTS_PAIRING.contains(code) => Self::PairingNeeded,
+            RadioError::StaleBond(_) => Self::StaleBond,
+            error if error.is_transient() => Self::Failed(said),
+            _ => Self::Refused(said),
+        }
+    }
+
+    /// What the end of a link means.
+    pub fn of_closed(closed: LinkClosed, used: bool) -> Self {
+        match closed {
+            LinkClosed::Lost => Self::Away,
+            LinkClosed::RadioGone => Self::Radio(RadioTrouble::NoService { detail: closed.to_string() }),
+            LinkClosed::ByPeer | LinkClosed::ByHost if used => Self::HungUp(closed.to_string()),
+            LinkClosed::ByPeer | LinkClosed::ByHost => Self::Aborted(closed.to_string()),
+        }
+    }
+
+    /// What the end of a session means, if it is a failure; `closed` is why its link is gone, if it is.
+    pub fn of_session(report: &SessionReport, closed: Option<LinkClosed>) -> Option<Self> {
+        match (&report.outcome, closed) {
+            (Outcome::Complete, _) => None,
+            (Outcome::Failed { .. }, Some(closed)) => Some(Self::of_closed(closed, true)),
+            (Outcome::Failed { reason, transient: true }, None) => Some(Self::Failed(reason.clone())),
+            (Outcome::Failed { reason, transient: false }, None) => Some(Self::Refused(reason.clone())),
+        }
+    }
+
+    /// How patient to be.
+    pub const fn class(&self) -> Class {
+        match self {
+            Self::Away => Class::Away,
+            Self::Radio(_) => Class::Radio,
+            Self::Aborted(_) | Self::HungUp(_) => Class::Aborted,
+            Self::Busy(_) => Class::Busy,
+            Self::Wedged(_) | Self::Ghost(_) | Self::Failed(_) => Class::Failed,
+            Self::PairingNeeded | Self::StaleBond | Self::Stranger { .. } | Self::Refused(_) => Class::Person,
+        }
+    }
+
+    /// Whether a radio that hangs would look like this.
+    pub const fn may_be_the_radio(&self) -> bool {
+        matches!(self, Self::Busy(_) | Self::Wedged(_))
+    }
+
+    /// What to call it.
+    pub fn reason(self, failures: u32) -> WaitReason {
+        match self {
+            Self::Away => WaitReason::Away,
+            Self::Radio(trouble) => WaitReason::RadioNotReady { trouble },
+            Self::Busy(detail) => WaitReason::BusyElsewhere { detail, failures },
+            Self::Aborted(detail) | Self::HungUp(detail) | Self::Wedged(detail) | Self::Failed(detail) => {
+                WaitReason::Failed { detail, failures }
+            }
+            Self::Ghost(detail) => {
+                let detail = format!("the link looked open, but the watch was gone: {detail}");
+                WaitReason::Failed { detail, failures }
+            }
+            Self::PairingNeeded => WaitReason::PairingNeeded,
+            Self::StaleBond => WaitReason::StaleBond,
+            Self::Stranger { now, before, address } => WaitReason::Refused {
+                detail: format!(
+                    "{address} answers as device {now}, but was {before} before; if you replaced the watch, run \
+                     `nowbridge repair {address}`"
+                ),
+            },
+            Self::Refused(detail) => WaitReason::Refused { detail },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::radio::PeerAddress;
+
+    #[test]
+    fn what_breaks_before_its_use_is_not_what_breaks_after() {
+        let closed = WatchError::Radio(LinkClosed::ByPeer.into());
+        assert!(matches!(Failure::of(&closed, false), Failure::Aborted(_)));
+        assert!(matches!(Failure::of(&closed, true), Failure::HungUp(_)));
+        for used in [true, false] {
+            assert_eq!(Failure::of(&WatchError::Radio(LinkClosed::Lost.into()), used), Failure::Away);
+        }
+    }
+
+    #[test]
+    fn whoever_has_to_be_paired_is_not_tried_again_and_again() {
+        let address = PeerAddress("E7:00".to_owned());
+        for error in [
+            RadioError::PairingNeeded(address.clone()),
+            RadioError::Refused { code: 0x05 },
+            RadioError::Refused { code: 0x0F },
+        ] {
+            let failure = Failure::of(&error.into(), false);
+            assert_eq!((failure.class(), failure), (Class::Person, Failure::PairingNeeded));
+        }
+        let stale = Failure::of(&RadioError::StaleBond(address).into(), false);
+        assert_eq!((stale.class(), stale.reason(1)), (Class::Person, WaitReason::StaleBond));
+        let locked = Failure::of(&RadioError::Refused { code: 0x02 }.into(), false);
+        assert!(matches!(locked, Failure::Refused(_)));
+    }
+}

@@ -1,0 +1,15 @@
+//! The real radio against a BlueZ: the fake on a bus of its own or, in the lab, the real one.
+#![cfg(feature = "sim")]
+
+mod bare;
+mod ours;
+
+mod a_bluez_has_its_habits;
+mod a_connect_survives_what_is_usual;
+mod a_day_comes_over_the_bus;
+mod a_link_that_ended_says_why;
+mod a_watch_is_found_and_talked_to;
+mod an_adapter_comes_and_goes;
+mod bluetoothd_comes_and_goes;
+mod btleplug_itself_works_on_it;
+mod whoever_does_not_answer_is_given_up_in_time;
