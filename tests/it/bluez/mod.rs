@@ -12,4 +12,6 @@ mod a_watch_is_found_and_talked_to;
 mod an_adapter_comes_and_goes;
 mod bluetoothd_comes_and_goes;
 mod btleplug_itself_works_on_it;
+mod nothing_is_left_behind;
+mod the_computer_has_its_own_life;
 mod whoever_does_not_answer_is_given_up_in_time;
