@@ -9,6 +9,7 @@ mod a_connect_survives_what_is_usual;
 mod a_day_comes_over_the_bus;
 mod a_link_that_ended_says_why;
 mod a_watch_is_found_and_talked_to;
+mod a_watch_is_paired;
 mod an_adapter_comes_and_goes;
 mod bluetoothd_comes_and_goes;
 mod btleplug_itself_works_on_it;
