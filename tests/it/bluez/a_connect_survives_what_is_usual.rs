@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use nowbridge::radio::{Central, Link, RadioError, sig};
 
-use super::ours::{connected, radio};
+use super::ours::{agrees, connected, pair, radio};
 use crate::support::process::until;
 use crate::support::stage::{Wearable, story};
 
@@ -27,7 +27,7 @@ fn one_that_breaks_off_is_tried_again() {
 #[test]
 fn one_during_a_scan_does_not_get_into_its_way() {
     story(async |stage| {
-        if let Some(fake) = stage.only_on_the_fake() {
+        if let Some(fake) = stage.fake_at_hand() {
             fake.with(|machine| machine.connect_while_scanning(false)).await;
         }
         let radio = radio().await;
@@ -58,11 +58,9 @@ fn one_to_a_device_that_was_forgotten_finds_it_again() {
 #[test]
 fn one_to_a_watch_that_forgot_its_bond_breaks_off() {
     story(async |stage| {
-        let Some(fake) = stage.only_on_the_fake() else { return };
         let sensor = Wearable::Sensor.address();
-        let peer = sensor.clone();
-        fake.with(move |machine| machine.bond(&peer)).await;
         let radio = radio().await;
+        pair(&radio, agrees).await.unwrap();
         connected(&radio, Wearable::Sensor).await.disconnect().await;
 
         stage.forget_bonds(Wearable::Sensor).await;

@@ -1,7 +1,8 @@
 //! Our radio on the stage.
 
 use nowbridge::radio::bluez::{AdapterChoice, BluezCentral, BluezLink};
-use nowbridge::radio::{Central, RadioState, RadioTrouble};
+use nowbridge::radio::{Central, PairingPrompt, RadioError, RadioState, RadioTrouble};
+use tokio::sync::mpsc;
 
 use crate::support::process::until;
 use crate::support::stage::{CONTROLLER, Wearable};
@@ -36,4 +37,28 @@ pub async fn connected(radio: &BluezCentral, watch: Wearable) -> BluezLink {
         Err(error) => panic!("{error}"),
     })
     .await
+}
+
+/// Pairs with the sensor while a person answers what comes up.
+pub async fn pair(
+    radio: &BluezCentral,
+    mut person: impl AsyncFnMut(PairingPrompt),
+) -> Result<(), RadioError> {
+    let (desk, mut prompts) = mpsc::channel(4);
+    let sensor = Wearable::Sensor.address();
+    let person = async {
+        while let Some(prompt) = prompts.recv().await {
+            person(prompt).await;
+        }
+    };
+    let (paired, ()) = tokio::join!(radio.pair(&sensor, desk), person);
+    paired
+}
+
+/// A person who says yes to what needs no digits.
+pub async fn agrees(prompt: PairingPrompt) {
+    match prompt {
+        PairingPrompt::Confirm { reply } => reply.send(true).unwrap(),
+        other => panic!("nothing else was to be asked than whether it is the right one: {other:?}"),
+    }
 }

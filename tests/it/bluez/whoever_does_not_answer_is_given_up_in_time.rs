@@ -34,7 +34,7 @@ fn an_absent_watch_is_not_found_and_no_connect_is_left_behind() {
         let sensor = Wearable::Sensor.address();
         let refused = radio.connect(&sensor).await;
         assert!(matches!(&refused, Err(RadioError::NotFound(peer)) if *peer == sensor), "{refused:?}");
-        if let Some(fake) = stage.only_on_the_fake() {
+        if let Some(fake) = stage.fake_at_hand() {
             until("the connect is called off", async || {
                 let pending = |machine: &mut Machine| machine.is_connect_pending(&Wearable::Sensor.address());
                 (!fake.with(pending).await).then_some(())

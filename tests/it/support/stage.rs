@@ -79,7 +79,7 @@ pub fn story<Body: AsyncFnOnce(Stage)>(body: Body) {
     if let Ok(port) = env::var(LAB) {
         play(async { body(Stage::Lab(Lab::at(&port).await)).await });
     } else if env::var_os(CHILD).is_some() {
-        play(async { body(Stage::fake().await).await });
+        play(async { body(Stage::on_the_fake().await).await });
     } else {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(run_child(&name));
@@ -115,7 +115,7 @@ async fn run_child(test: &str) {
 
 impl Stage {
     /// An adapter, and the sensor on the air.
-    async fn fake() -> Self {
+    async fn on_the_fake() -> Self {
         let address = env::var("DBUS_SYSTEM_BUS_ADDRESS").expect("the parent says where the bus is");
         let fake = FakeBluez::new(&address, Timing::default());
         let (peripheral, sensor) = Sensor::new();
@@ -130,13 +130,17 @@ impl Stage {
 
     /// The fake, for what no real BlueZ does on request. In the lab there is none, and the story is told as skipped.
     pub fn only_on_the_fake(&self) -> Option<&FakeBluez> {
-        match self {
-            Self::Fake { fake, .. } => Some(fake),
-            Self::Lab(_) => {
-                println!("skipped in the lab: only the fake can do this");
-                None
-            }
+        let fake = self.fake_at_hand();
+        if fake.is_none() {
+            // On a line of its own: whoever counts looks at its beginning.
+            println!("\nskipped in the lab: only the fake can do this");
         }
+        fake
+    }
+
+    /// The fake, for a closer look in a story that is told in the lab, too.
+    pub fn fake_at_hand(&self) -> Option<&FakeBluez> {
+        if let Self::Fake { fake, .. } = self { Some(fake) } else { None }
     }
 
     /// Puts the bridge watch on the air. In the lab one is there already, and out of reach.

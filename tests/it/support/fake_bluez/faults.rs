@@ -91,19 +91,6 @@ impl Machine {
         self.look_again(peer);
     }
 
-    /// Every adapter and the watch have paired.
-    pub fn bond(&mut self, peer: &PeerAddress) {
-        for adapter in self.adapters.values().map(|adapter| adapter.address.clone()).collect::<Vec<_>>() {
-            self.watch(peer).bonds.insert(adapter.clone());
-            self.bonds.insert((adapter, peer.clone()));
-        }
-        for key in self.keys_of(peer) {
-            if let Some(device) = self.device(&key) {
-                device.paired = true;
-            }
-        }
-    }
-
     /// The watch forgets its bonds.
     pub fn forget_bonds(&mut self, peer: &PeerAddress) {
         self.watch(peer).bonds.clear();

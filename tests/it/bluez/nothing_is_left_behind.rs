@@ -1,0 +1,115 @@
+use std::collections::HashMap;
+use std::fs;
+use std::time::Duration;
+
+use nowbridge::radio::bluez::BluezCentral;
+use nowbridge::radio::{Central, Link, RecoveryStep};
+use zbus::Connection;
+
+use super::ours::{connected, radio, ready};
+use crate::support::fake_bluez::database::TX;
+use crate::support::process::until;
+use crate::support::stage::{Stage, Wearable, story};
+
+const CYCLES: u32 = 30;
+const RESTARTS: u32 = 3;
+
+/// What this process and its connections hold: open files, and match rules on the bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Holdings {
+    files: usize,
+    rules: usize,
+}
+
+async fn holdings(bus: &Connection) -> Holdings {
+    let (path, interface) = ("/org/freedesktop/DBus", "org.freedesktop.DBus.Debug.Stats");
+    let rules =
+        bus.call_method(Some("org.freedesktop.DBus"), path, Some(interface), "GetAllMatchRules", &()).await;
+    let rules: HashMap<String, Vec<String>> = rules.unwrap().body().deserialize().unwrap();
+    Holdings {
+        files: fs::read_dir("/proc/self/fd").unwrap().count(),
+        rules: rules.values().map(Vec::len).sum(),
+    }
+}
+
+async fn cycle(stage: &Stage, radio: &BluezCentral) {
+    let link = connected(radio, Wearable::Sensor).await;
+    let mut values = link.subscribe(TX).await.unwrap();
+    stage.stream(1, 20).await;
+    values.next().await.unwrap();
+    link.disconnect().await;
+}
+
+#[test]
+fn links_and_restarts_cost_neither_files_nor_match_rules() {
+    story(async |stage| {
+        if stage.only_on_the_fake().is_none() {
+            return;
+        }
+        let bus = Connection::system().await.unwrap();
+        let radio = radio().await;
+        cycle(&stage, &radio).await;
+        let before = holdings(&bus).await;
+        for _ in 0..CYCLES {
+            cycle(&stage, &radio).await;
+        }
+        for _ in 0..RESTARTS {
+            let link = connected(&radio, Wearable::Sensor).await;
+            stage.kill_bluetoothd().await;
+            link.closed().await;
+            stage.start_bluetoothd().await;
+            ready(&radio).await;
+        }
+        cycle(&stage, &radio).await;
+        // Rules are taken back a moment after the link that they were for.
+        until("as much is held as before", async || (holdings(&bus).await <= before).then_some(())).await;
+    });
+}
+
+#[test]
+fn a_connect_and_a_scan_that_nobody_waits_for_are_called_off() {
+    story(async |stage| {
+        let Some(fake) = stage.only_on_the_fake() else { return };
+        let (radio, watch) = (radio().await, Wearable::Sensor.address());
+        connected(&radio, Wearable::Sensor).await.disconnect().await;
+        radio.scan(Duration::from_millis(300)).await.unwrap();
+        stage.advertise(Wearable::Sensor, false).await;
+        tokio::select! {
+            link = radio.connect(&watch) => panic!("{link:?}"),
+            () = connects(fake, true) => {}
+        }
+        connects(fake, false).await;
+        tokio::select! {
+            heard = radio.scan(Duration::from_mins(1)) => panic!("{heard:?}"),
+            () = listens(fake, true) => {}
+        }
+        listens(fake, false).await;
+    });
+}
+
+/// Waits until BlueZ is trying to connect the sensor, or no longer.
+async fn connects(fake: &FakeBluez, expected: bool) {
+    let tries = |machine: &mut Machine| machine.is_connect_pending(&Wearable::Sensor.address());
+    until("BlueZ tries, or not", async || (fake.with(tries).await == expected).then_some(())).await;
+}
+
+/// Waits until BlueZ is listening, or no longer.
+async fn listens(fake: &FakeBluez, expected: bool) {
+    let listens = |machine: &mut Machine| machine.is_discovering();
+    until("BlueZ listens, or not", async || (fake.with(listens).await == expected).then_some(())).await;
+}
+
+#[test]
+fn a_power_cycle_ends_with_an_adapter_that_is_on() {
+    story(async |stage| {
+        if stage.only_on_the_fake().is_none() {
+            return;
+        }
+        let radio = radio().await;
+        let link = connected(&radio, Wearable::Sensor).await;
+        radio.recover(RecoveryStep::PowerCycle, &Wearable::Sensor.address()).await.unwrap();
+        link.closed().await;
+        assert!(radio.state().borrow().is_ready());
+        connected(&radio, Wearable::Sensor).await;
+    });
+}
