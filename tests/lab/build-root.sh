@@ -20,7 +20,7 @@ PATH=$PATH:/usr/sbin:/sbin
 # pyserial-asyncio is of no use here but imported by Bumble, as most of the others are.
 python_packages=(
     "bumble==$bumble_version" cryptography cffi pycparser pyee typing_extensions platformdirs prompt_toolkit wcwidth click
-    websockets pyserial libusb1 libusb-package importlib_resources pyusb pyserial-asyncio
+    websockets pyserial libusb1 libusb-package importlib_resources pyusb pyserial-asyncio jeepney
 )
 fresh=$root.new
 log=$lab_cache/debootstrap-$suite.log
@@ -41,7 +41,7 @@ as_root rm -rf "$fresh"/usr/share/{doc,man,locale,info} "$fresh"/var/cache/apt/a
 as_root chroot "$fresh" python3 -m compileall -q /opt/site-packages "/usr/lib/python$python" >/dev/null || true
 as_root chroot "$fresh" env PYTHONPATH=/opt/site-packages python3 -c 'import bumble.device, bumble.controller, bumble.transport'
 as_root mkdir -p "$fresh/lab" "$fresh/ro"
-as_root touch "$fresh/.lab-$suite-$bumble_version"
+as_root touch "$fresh/$(root_stamp "$1")"
 as_root rm -rf "$root"
 as_root mv "$fresh" "$root"
 say "the guest with BlueZ $1 is built: $root"

@@ -7,6 +7,8 @@ lab_cache=${NOWBRIDGE_LAB_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/nowbridge/ble-lab
 
 kernel_version=6.12
 bumble_version=0.0.236
+# Counts the changes to what build-root.sh puts into a root.
+root_version=2
 # shellcheck disable=SC2034 # used by the scripts that source this
 kernel=$lab_cache/linux-uml-$kernel_version
 
@@ -32,4 +34,5 @@ root_of() {
 # Says which settings the kernel was built with.
 kernel_stamp() { sha256sum "$lab_sources/kernel.config" | cut -c1-16; }
 kernel_is_built() { [ -x "$kernel" ] && [ "$(cat "$kernel.stamp" 2>/dev/null)" = "$(kernel_stamp)" ]; }
-root_is_built() { [ -f "$(root_of "$1")/.lab-$(suite_of "$1")-$bumble_version" ]; }
+root_stamp() { echo ".lab-$(suite_of "$1")-$bumble_version-$root_version"; }
+root_is_built() { [ -f "$(root_of "$1")/$(root_stamp "$1")" ]; }
