@@ -40,20 +40,20 @@ def heart_rate(bpm):
     return struct.pack("<BBH", CONTACT_AND_BEATS, bpm, 60 * 1024 // bpm)
 
 
-def celsius(tenths):
-    """A temperature measurement (2A1C): an IEEE 11073 float with exponent -1."""
-    return struct.pack("<BI", 0, (0xFF << 24) | (tenths & 0xFFFFFF))
+# 36.64 degrees Celsius (2A1C): flags, then an IEEE 11073 float, 3664 with exponent -2.
+WARM = bytes([0, 0x50, 0x0E, 0x00, 0xFE])
 
 
 class Sensor(Watch):
-    """Says a heart rate every second from the start, 60 to 119 and round again."""
+    """Says a heart rate every second, 60 to 119 and round again, and its temperature to whoever subscribes."""
 
     def __init__(self, radio, pace):
         self.heart_rate_seconds = 1.0
         self.bpm = 60
         self.received = Received()
         self.heart_rate = Characteristic("2A37", NOTIFY, 0, heart_rate(60))
-        self.temperature = Characteristic("2A1C", INDICATE, 0, celsius(367))
+        self.temperature = Characteristic("2A1C", INDICATE, 0, WARM)
+        self.temperature.on("subscription", self.asked_for_temperature)
         self.tx = Characteristic(TX, NOTIFY, 0, b"")
         super().__init__(radio, pace, NAME, ADDRESS, advertisement(), self.services())
 
@@ -64,7 +64,7 @@ class Sensor(Watch):
         return [
             Service(
                 "180D",
-                [self.heart_rate, readable("2A38", b"\x01"), Characteristic("2A39", WRITE, WRITEABLE, control)],
+                [self.heart_rate, readable("2A38", b"\x02"), Characteristic("2A39", WRITE, WRITEABLE, control)],
             ),
             Service("180F", [Characteristic("2A19", READ | NOTIFY, READABLE, bytes([87]))]),
             Service("1809", [self.temperature]),
@@ -100,10 +100,13 @@ class Sensor(Watch):
                 self.bpm = 60 + (self.bpm - 59) % 60
                 try:
                     await self.device.notify_subscribers(self.heart_rate, heart_rate(self.bpm))
-                    if self.bpm % 5 == 0:
-                        await self.device.indicate_subscribers(self.temperature, celsius(360 + self.bpm % 30))
                 except Exception as trouble:  # the link went away in the middle of it
                     self.log.warning("no heart rate: %r", trouble)
+
+    def asked_for_temperature(self, _connection, _notify, indicate):
+        if indicate:
+            work = self.device.indicate_subscribers(self.temperature, WARM)
+            self.indication = asyncio.get_running_loop().create_task(work)
 
     async def say(self, characteristic, value):
         """Notifies bytes that no sensible watch would send."""

@@ -31,6 +31,7 @@ class Watch:
             self.device.add_service(service)
         self.device.on("connection", self.connected)
         self.present = False
+        self.times_connected = 0
         self.last_disconnect = None
 
     async def power_on(self):
@@ -56,6 +57,7 @@ class Watch:
 
     def connected(self, connection):
         self.log.info("connected by %s", connection.peer_address)
+        self.times_connected += 1
         connection.on("disconnection", self.disconnected)
         connection.on("pairing", lambda _keys: self.log.info("paired"))
         connection.on("pairing_failure", lambda reason: self.log.info("pairing failed: %s", reason))
@@ -80,7 +82,8 @@ class Watch:
 
     def stats(self):
         return {
-            "connections": len(self.connections),
+            "connections": self.times_connected,
+            "connected": len(self.connections),
             "mtu": [connection.att_mtu for connection in self.connections],
             "encrypted": [bool(connection.encryption) for connection in self.connections],
             "last_disconnect": self.last_disconnect,
