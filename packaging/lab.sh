@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Tells the Bluetooth stories on the real thing: the kernel's Bluetooth stack in user-mode Linux, the real bluetoothd, and virtual
 # watches of another make (tests/lab). Builds what is missing, once: about ten minutes the first time.
-#   packaging/lab.sh [--bluez 5.66|5.82|all] [--jobs N] [PART OF A STORY'S NAME]
-# Each story has a guest of its own. Ends with 0 if none failed, 1 if one did, and 77 if none could be told.
+#   packaging/lab.sh [--bluez 5.66|5.82|all] [--jobs N] [--stories BINARY] [PART OF A STORY'S NAME]
+# BINARY is a test binary that is built already, with nowbridge where cargo puts it. Each story has a guest of its own. Ends with 0 if none failed, 1 if one did, and 77 if none could be told.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -15,11 +15,12 @@ cd "$root"
 readonly build_seconds=1800
 readonly story_seconds=180
 
-versions=(5.66 5.82) jobs=1 filter=''
+versions=(5.66 5.82) jobs=1 filter='' binary=''
 while [ $# -gt 0 ]; do
     case $1 in
         --bluez) [ "$2" = all ] || versions=("$2"); shift ;;
         --jobs) jobs=$2; shift ;;
+        --stories) binary=$(realpath "$2"); shift ;;
         -*) fail "there is no option $1; see the top of packaging/lab.sh" ;;
         *) filter=$1 ;;
     esac
@@ -54,6 +55,9 @@ build_stories() {
     say 'building the stories'
     cargo test --locked --all-features --test it --no-run --message-format=json-render-diagnostics >"$scratch/build.json"
     binary=$(sed -n 's|.*"executable":"\([^"]*/deps/it-[^"]*\)".*|\1|p' "$scratch/build.json" | tail -n 1)
+}
+
+find_stories() {
     nowbridge=$(dirname "$(dirname "$binary")")/nowbridge
     if [ ! -x "$binary" ] || [ ! -x "$nowbridge" ]; then fail 'cargo has built no stories'; fi
     mapfile -t stories < <("$binary" --list --format terse bluez:: | sed -n 's/^\(bluez::.*\): test$/\1/p' | grep -F -- "$filter" || true)
@@ -72,7 +76,7 @@ in_guest() { # VERSION LOGS COMMAND...
     local version=$1 logs=$2
     shift 2
     tests/lab/run.sh --bluez "$version" --timeout "$story_seconds" --logs "$logs" --bind "$root" --bind "$(dirname "$nowbridge")" \
-        --sim "$nowbridge" --env RUST_BACKTRACE=1 -- "$@" >"$logs.txt" 2>&1
+        --sim "$nowbridge" -- "$@" >"$logs.txt" 2>&1
 }
 
 tell() { # VERSION NAME COMMAND...
@@ -81,15 +85,15 @@ tell() { # VERSION NAME COMMAND...
     logs=$(mktemp -d "$scratch/logs.XXXXXX")
     if in_guest "$version" "$logs" "$@"; then
         result=passed
-        grep -q '^skipped in the lab' "$logs.txt" && result=skipped
+        grep -q 'skipped in the lab' "$logs.txt" && result=skipped
     fi
     note "$version $name" "$result"
     printf '%-7s BlueZ %s  %s (%d s)\n' "$result" "$version" "$name" $((EPOCHSECONDS - started))
     [ "$result" = FAILED ] || return 0
-    sed 's/^/    /' "$logs.txt" | tail -n 60
+    mv "$logs.txt" "$logs/story.log"
     for log in "$logs"/*.log; do
         printf '    -- %s\n' "$(basename "$log")"
-        tail -n 15 "$log" | sed 's/^/    /'
+        tail -n 30 "$log" | sed 's/^/    /'
     done
 }
 
@@ -113,7 +117,8 @@ skip_stories_of_broken_lab() {
     for story in "${stories[@]}"; do note "$1 $story" skipped; done
 }
 
-build_stories
+[ -n "$binary" ] || build_stories
+find_stories
 say "${#stories[@]} stories on BlueZ ${versions[*]}"
 if timeout "$build_seconds" tests/lab/build-kernel.sh; then
     for version in "${versions[@]}"; do
