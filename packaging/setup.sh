@@ -1,25 +1,13 @@
 #!/usr/bin/env bash
-# Makes sure that nowbridge can be built here: a C compiler (for SQLite and the TLS primitives) and a recent enough Rust.
-# Installs only what is missing, says so, and needs no network when nothing is.
+# Makes sure that nowbridge can be built here: a C compiler (for SQLite and the TLS primitives), libdbus (for Bluetooth) and a recent
+# enough Rust; with the argument "tests" also what the tests need. Installs only what is missing, says so, and needs no network
+# when nothing is.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-say() { printf 'setup: %s\n' "$*"; }
-fail() {
-    printf 'setup: %s\n' "$*" >&2
-    exit 1
-}
-
-as_root() {
-    if [ "$(id -u)" -eq 0 ]; then
-        "$@"
-    elif command -v sudo >/dev/null; then
-        sudo "$@"
-    else
-        fail "this needs root, and there is no sudo; run as root: $*"
-    fi
-}
+# shellcheck source=packages.sh
+. "$root/packaging/packages.sh"
 
 # With a header, since a compiler without the C library's headers builds nothing of ours.
 c_compiler_works() {
@@ -27,13 +15,17 @@ c_compiler_works() {
     printf '#include <stdio.h>\nint main(void) { return 0; }\n' | cc -x c -o /dev/null - 2>/dev/null
 }
 
-install_c_compiler() {
-    command -v apt-get >/dev/null ||
-        fail "a C compiler is missing; install gcc and the C library's headers with your package manager"
-    say "a C compiler is missing; installing gcc and libc6-dev with apt-get"
-    as_root apt-get update -qq
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev
+need_c_compiler() {
+    c_compiler_works && return
+    install_packages 'a C compiler is missing' gcc libc6-dev
     c_compiler_works || fail "gcc is installed, but cc still builds nothing; try: cc --version"
+}
+
+need_libdbus() {
+    need_commands 'to find libdbus' pkg-config=pkg-config
+    pkg-config --exists dbus-1 || install_packages 'the headers of libdbus are missing' libdbus-1-dev
+    pkg-config --exists dbus-1 ||
+        fail 'pkg-config does not find dbus-1; or build without it: cargo build --features vendored-dbus'
 }
 
 check_rust() {
@@ -45,8 +37,10 @@ check_rust() {
     if [ "$(printf '%s\n' "$needed" "$found" | sort -V | head -n 1)" != "$needed" ]; then
         fail "Rust $found is too old; $needed is needed: rustup update stable"
     fi
-    say "Rust $found and a C compiler are here"
+    say "Rust $found, a C compiler and libdbus are here"
 }
 
-c_compiler_works || install_c_compiler
+need_c_compiler
+need_libdbus
+[ "${1:-}" != tests ] || need_commands 'for a D-Bus of the tests alone' dbus-daemon=dbus
 check_rust

@@ -5,7 +5,7 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-packaging/setup.sh
+packaging/setup.sh tests
 export NOWBRIDGE_SLOW=1
 if cargo nextest --version >/dev/null 2>&1; then
     exec cargo nextest run --locked --all-features --profile slow "$@"

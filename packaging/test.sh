@@ -27,7 +27,7 @@ finish() {
 trap finish EXIT
 
 step 'setup'
-packaging/setup.sh
+packaging/setup.sh tests
 
 step 'format'
 cargo fmt --check
@@ -56,9 +56,16 @@ fi
 
 step 'shell scripts'
 if command -v shellcheck >/dev/null; then
-    shellcheck packaging/*.sh .ci/run
+    shellcheck -x -P SCRIPTDIR packaging/*.sh .ci/run tests/lab/*.sh tests/lab/guest/{bluetoothd,init,stage1,watches}
 else
     skipped+=('the shell scripts: shellcheck is missing')
+fi
+
+step "the lab's peer"
+if command -v python3 >/dev/null; then
+    (cd tests/lab/guest && PYTHONDONTWRITEBYTECODE=1 python3 -m unittest peer.test_frames)
+else
+    skipped+=("the lab's peer: python3 is missing")
 fi
 
 # Last, so that a run ends with the count of its tests.
@@ -69,3 +76,4 @@ else
     cargo test --locked --all-features --lib --bins --tests
 fi
 skipped+=('the long property tests: run packaging/slow.sh')
+skipped+=('the stories on the real BlueZ: run packaging/lab.sh')
