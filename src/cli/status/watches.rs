@@ -97,7 +97,12 @@ fn details(watch: &WatchStatus) -> Vec<String> {
     if let Some(driver) = watch.driver {
         details.push(format!("driver {}", format::driver(driver)));
     }
-    if let Some(battery) = identity.and_then(|identity| identity.battery) {
+    // What a sensor told last is newer than what it said when it was opened.
+    let told_last = match &watch.state {
+        WatchState::Live(listening) => listening.battery,
+        _ => None,
+    };
+    if let Some(battery) = told_last.or(identity.and_then(|identity| identity.battery)) {
         details.push(format!("battery {battery} %"));
     }
     if let Some(firmware) = identity.and_then(|identity| identity.firmware.as_deref()) {
@@ -150,7 +155,7 @@ mod tests {
     #[test]
     fn a_live_sensor_tells_numbers_and_battery() {
         let newest = Some(UtcMicros(NOW.0 - 1_000_000));
-        let listening = Listening { samples: 5_400, stored: 5_300, unreadable: 2, newest, battery: None };
+        let listening = Listening { samples: 5_400, stored: 5_300, unreadable: 2, newest, battery: Some(86) };
         let identity = Identity {
             maker: Some("Example".to_owned()),
             model: Some("Strap\u{7} 2".to_owned()),
@@ -164,7 +169,7 @@ mod tests {
         };
         insta::assert_snapshot!(text(&strap, NOW), @r"
         watch left wrist: live, 5,400 samples heard, 5,300 stored, the newest 1 s ago, 2 notifications unreadable (nothing fetched completely yet)
-          Example Strap� 2, driver sensor, battery 87 %
+          Example Strap� 2, driver sensor, battery 86 %
         ");
     }
 }
