@@ -7,6 +7,9 @@ use tokio::time::Instant;
 
 use crate::measurement::UtcMicros;
 
+/// A host whose clock says less than this (2025-01-01) has not been told the time.
+const SET_AFTER: UtcMicros = UtcMicros(1_735_689_600_000_000);
+
 /// Where "now" comes from. Cheap to clone.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Clock {
@@ -37,6 +40,11 @@ impl Clock {
             }
         }
     }
+
+    /// Whether this host has been told the time: a small computer without a battery wakes up in 1970.
+    pub fn is_set(&self) -> bool {
+        self.now() >= SET_AFTER
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else asks")]
@@ -60,8 +68,9 @@ mod tests {
         assert_eq!(clock.now(), UtcMicros(86_401_000_000));
     }
 
-    #[test]
-    fn the_system_clock_is_past_the_year_2025() {
-        assert!(Clock::System.now() > UtcMicros(1_735_689_600_000_000));
+    #[tokio::test(start_paused = true)]
+    async fn the_system_clock_is_past_the_year_2025() {
+        assert!(Clock::System.is_set());
+        assert!(!Clock::simulated(UtcMicros(7_000_000)).is_set());
     }
 }

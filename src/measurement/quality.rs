@@ -17,6 +17,12 @@ pub struct InvalidQuality(pub i64);
 impl Quality {
     /// 0: the reading should be discarded by whoever analyses it.
     pub const UNRELIABLE: Self = Self(0);
+    /// 1: the sensor itself has doubts.
+    pub const DOUBTFUL: Self = Self(1);
+    /// 2: the sensor does not say.
+    pub const UNTOLD: Self = Self(2);
+    /// 3: the sensor says it is right.
+    pub const GOOD: Self = Self(3);
     /// 4: the best there is; what is meant where a block carries no quality.
     pub const BEST: Self = Self(4);
 

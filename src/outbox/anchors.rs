@@ -1,7 +1,7 @@
 //! Anchors: which UTC instant a reading of a watch's clock was. Never changed once written, so that a batch built up to a
 //! given anchor can be built again.
 
-use rusqlite::{Row, params};
+use rusqlite::{Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::{AnchorKey, LogKey, Outbox, OutboxError};
@@ -50,17 +50,9 @@ impl Outbox {
     /// Adds an anchor. A second one for the same reading of the clock changes nothing.
     pub async fn add_anchor(&self, log: LogKey, anchor: Anchor) -> Result<AnchorKey, OutboxError> {
         self.write(move |tx| {
-            let ticks = anchor.ticks_us.cast_signed();
-            tx.prepare_cached(sql!("anchor_insert"))?.execute(params![
-                log,
-                anchor.boot,
-                ticks,
-                anchor.utc,
-                anchor.uncertainty_us,
-                anchor.source
-            ])?;
+            insert(tx, log, anchor)?;
             let mut key = tx.prepare_cached(sql!("anchor_key"))?;
-            Ok(key.query_row(params![log, anchor.boot, ticks], |row| row.get(0))?)
+            Ok(key.query_row(params![log, anchor.boot, anchor.ticks_us.cast_signed()], |row| row.get(0))?)
         })
         .await
     }
@@ -78,6 +70,19 @@ impl Outbox {
         })
         .await
     }
+}
+
+/// Adds an anchor as part of a transaction.
+pub(super) fn insert(tx: &Transaction<'_>, log: LogKey, anchor: Anchor) -> Result<(), OutboxError> {
+    tx.prepare_cached(sql!("anchor_insert"))?.execute(params![
+        log,
+        anchor.boot,
+        anchor.ticks_us.cast_signed(),
+        anchor.utc,
+        anchor.uncertainty_us,
+        anchor.source
+    ])?;
+    Ok(())
 }
 
 fn anchor(row: &Row<'_>) -> rusqlite::Result<(AnchorKey, Anchor)> {

@@ -96,18 +96,26 @@ impl Outbox {
         gaps: Vec<NewGap>,
     ) -> Result<Appended, OutboxError> {
         let now = self.house.clock.now();
-        self.write(move |tx| {
-            let mut intake = Intake::begin(tx, log, session, now)?;
-            for item in in_order(blocks, gaps) {
-                match item {
-                    Item::Block(block) => intake.block(&block)?,
-                    Item::Gap(gap) => intake.gap(gap)?,
-                }
-            }
-            intake.finish()
-        })
-        .await
+        self.write(move |tx| take_in(tx, (log, session), now, blocks, gaps)).await
     }
+}
+
+/// The append, as part of a transaction.
+pub(super) fn take_in(
+    tx: &Transaction<'_>,
+    (log, session): (LogKey, SessionKey),
+    now: UtcMicros,
+    blocks: Vec<NewBlock>,
+    gaps: Vec<NewGap>,
+) -> Result<Appended, OutboxError> {
+    let mut intake = Intake::begin(tx, log, session, now)?;
+    for item in in_order(blocks, gaps) {
+        match item {
+            Item::Block(block) => intake.block(&block)?,
+            Item::Gap(gap) => intake.gap(gap)?,
+        }
+    }
+    intake.finish()
 }
 
 enum Item {

@@ -37,15 +37,7 @@ impl Outbox {
         start: Seq,
     ) -> Result<Log, OutboxError> {
         let now = self.house.clock.now();
-        self.write(move |tx| {
-            let newest =
-                tx.prepare_cached(sql!("log_newest"))?.query_row((device, log_id), log).optional()?;
-            match newest {
-                Some(known) if known.synthetic == synthetic => Ok(known),
-                _ => insert(tx, (device, log_id), synthetic, start, now),
-            }
-        })
-        .await
+        self.write(move |tx| present(tx, (device, log_id), synthetic, start, now)).await
     }
 
     /// Begins a new era after `log`, whose counter has gone backwards.
@@ -78,7 +70,23 @@ fn get(tx: &Transaction<'_>, key: LogKey) -> Result<Log, OutboxError> {
     found.ok_or(OutboxError::UnknownLog(key))
 }
 
-fn insert(
+/// The newest era, as part of a transaction.
+pub(super) fn present(
+    tx: &Transaction<'_>,
+    (device, log_id): (DeviceId, LogId),
+    synthetic: bool,
+    start: Seq,
+    now: UtcMicros,
+) -> Result<Log, OutboxError> {
+    let newest = tx.prepare_cached(sql!("log_newest"))?.query_row((device, log_id), log).optional()?;
+    match newest {
+        Some(known) if known.synthetic == synthetic => Ok(known),
+        _ => insert(tx, (device, log_id), synthetic, start, now),
+    }
+}
+
+/// Adds an era, as part of a transaction.
+pub(super) fn insert(
     tx: &Transaction<'_>,
     (device, log_id): (DeviceId, LogId),
     synthetic: bool,

@@ -20,6 +20,7 @@ mod blocks;
 mod columns;
 mod database;
 mod error;
+mod host_log;
 mod keys;
 mod ledger;
 mod lock;
@@ -46,6 +47,7 @@ pub use backlog::Backlog;
 pub use batches::{Batch, BatchState, NewBatch};
 pub use blocks::StoredBlock;
 pub use error::OutboxError;
+pub use host_log::HostLog;
 pub use keys::{AnchorKey, BatchKey, LogKey, SessionKey, Sink};
 pub use ledger::{DeadRow, GapRow, ReceiptRow};
 pub use lock::DirLock;
@@ -57,6 +59,7 @@ pub use summary::{StreamSummary, Summary};
 
 use crate::clock::Clock;
 use database::Database;
+use host_log::HostBoots;
 use readers::Readers;
 use writer::Writer;
 
@@ -72,6 +75,7 @@ struct House {
     clock: Clock,
     queue_id: Uuid,
     dir: PathBuf,
+    host_boots: HostBoots,
 }
 
 impl Outbox {
@@ -92,7 +96,8 @@ impl Outbox {
         off_the_runtime(move || {
             let Database { connection, queue_id } = database::open(&dir, now)?;
             let writer = Writer::start(connection, lock, &dir)?;
-            let house = House { writer, readers: Readers::new(&dir), clock, queue_id, dir };
+            let (readers, host_boots) = (Readers::new(&dir), HostBoots::default());
+            let house = House { writer, readers, clock, queue_id, dir, host_boots };
             Ok(Self { house: Arc::new(house) })
         })
         .await
@@ -122,6 +127,13 @@ impl Outbox {
     {
         let house = Arc::clone(&self.house);
         off_the_runtime(move || house.writer.run(job)).await
+    }
+
+    /// A disk that is full, or is no longer: the database may not grow beyond so many pages, or what it has now.
+    #[cfg(test)]
+    pub(crate) async fn limit_pages(&self, pages: u32) {
+        let limit = move |tx: &Transaction<'_>| Ok(tx.pragma_update(None, "max_page_count", pages)?);
+        self.write(limit).await.unwrap();
     }
 
     async fn read<T, F>(&self, query: F) -> Result<T, OutboxError>

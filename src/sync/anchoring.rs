@@ -11,8 +11,6 @@ use crate::radio::Link;
 use crate::watch::{Bridge, WatchClock};
 use crate::wire::bridge::{RawBlock, Stream};
 
-/// A host whose clock says less than this (2025-01-01) has not been told the time: it must not anchor a watch.
-const CLOCK_IS_SET: UtcMicros = UtcMicros(1_735_689_600_000_000);
 /// A watch whose clock is this close to ours is left alone: each setting costs it a block of flash, and us a block to fetch.
 const CLOCK_IS_RIGHT_US: u64 = 1_000_000;
 
@@ -33,7 +31,8 @@ impl Anchoring {
         log: LogKey,
         clock: Clock,
     ) -> Result<(), SyncError> {
-        if clock.now() < CLOCK_IS_SET {
+        // A host that was not told the time must not anchor a watch.
+        if !clock.is_set() {
             tracing::warn!(now = %clock.now(), "This computer's clock is not set; the watch's readings wait for a time.");
             return Ok(());
         }
@@ -103,6 +102,7 @@ fn last_tick_ms(block: &RawBlock) -> Option<u64> {
     let header = block.header();
     let info = header.stream.info()?;
     match info.period_ms {
+        _ if header.has_own_times() => Some(block.samples().ok()?.last()?.at_ms),
         0 => Some(block.samples().ok()?.last()?.at_ms),
         period => {
             let after_first = u64::from(header.n.saturating_sub(1)) * u64::from(period);

@@ -13,6 +13,14 @@ pub enum SyncError {
     /// The store; nothing that is not in it was acknowledged.
     #[error(transparent)]
     Outbox(#[from] OutboxError),
+    /// The store again, at the end of a live session: what was measured and not stored is lost.
+    #[error("{samples} samples could not be stored and are lost: {source}")]
+    Unsaved {
+        /// How many.
+        samples: u64,
+        /// Why.
+        source: OutboxError,
+    },
     /// The watch started another log in the middle of the session.
     #[error("the watch started another log; the next session begins with it")]
     LogChanged,
@@ -43,7 +51,7 @@ impl SyncError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Watch(error) => error.is_transient(),
-            Self::Outbox(error) => error.is_transient(),
+            Self::Outbox(error) | Self::Unsaved { source: error, .. } => error.is_transient(),
             Self::LogChanged | Self::NumberReused(_) | Self::NoProgress { .. } => true,
         }
     }

@@ -3,8 +3,8 @@
 use super::readings::{RowsError, Source};
 use super::table::{Table, TableError};
 use crate::measurement::{AnchorPoint, HeartBeatFrame, Kind, Timeline, ValueType};
-use crate::outbox::{AnchorKey, Batch, LogKey, NewBatch, Outbox, OutboxError, Sink, StoredBlock};
-use crate::wire::bridge::{Boot, RawBlock, Seq, Stream};
+use crate::outbox::{AnchorKey, Batch, Log, LogKey, NewBatch, Outbox, OutboxError, Sink, StoredBlock};
+use crate::wire::bridge::{Boot, LogId, RawBlock, Seq, Stream};
 
 /// Blocks read at once. At the usual 200 to 400 samples a block more than one batch's worth.
 const READ_BLOCKS: u32 = 512;
@@ -132,11 +132,13 @@ struct WatchClock {
     ended: bool,
 }
 
-/// Whether the watch has begun another log, so that no anchor will come for this one.
+/// Whether another log has begun in this one's place, so that no anchor will come for it. What the host keeps of a watch and what
+/// the watch keeps itself go on side by side.
 async fn has_ended(outbox: &Outbox, log: LogKey) -> Result<bool, OutboxError> {
     let logs = outbox.logs().await?;
-    let device = logs.iter().find(|known| known.key == log).map(|known| known.device);
-    Ok(logs.iter().any(|other| Some(other.device) == device && other.key > log))
+    let side = |log: &Log| (log.device, log.log_id == LogId::HOST);
+    let ours = logs.iter().find(|known| known.key == log).map(side);
+    Ok(logs.iter().any(|other| Some(side(other)) == ours && other.key > log))
 }
 
 /// The blocks before a batch whose last samples may share a second with its first: mostly one, but where every run of beats

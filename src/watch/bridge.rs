@@ -99,7 +99,7 @@ impl<L: Link> Driver for Bridge<L> {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities::LOG.and(Abilities::CLOCK)
+        Abilities::LOG.and(Abilities::CLOCK).and(Abilities::CHECK)
     }
 
     async fn identify(&mut self) -> Result<Identity, WatchError> {

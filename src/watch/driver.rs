@@ -3,12 +3,24 @@
 //! There are two sorts. A device with a *log* keeps numbered blocks and hands them out from a cursor: its driver has methods of its
 //! own for that ([`super::Bridge`]). A device without one only says what it measures now, or answers with plain readings: its driver
 //! yields [`LiveSample`]s ([`Live`]), and the host seals them into blocks under a log of its own.
+//!
+//! Devices to come fit in like this:
+//!
+//! - *InfiniTime* is [`Live`]. Its heart rate notifies only when it changes, so its `next` also reads it when nothing came for half a
+//!   minute; nobody outside notices. Steps come the same way. Its serial number is "0" on every unit, so `identify` tells no device and
+//!   the caller files it under its address ([`DeviceId::of_address`]).
+//! - *HealthyPi Move* and the *Colmi ring* keep records with dates of their own: pages from a cursor the one, days of slots the other.
+//!   Such a driver gets a third trait beside `Live`: give me what is newer than this mark, and here is the next mark. The host seals its
+//!   records into the same log under boot 0, which no run of the process ever takes: ticks of boot 0 are UTC itself, with two anchors
+//!   that say so. The mark is stored in the transaction that stores the blocks, as a cursor is.
 
 use std::future::Future;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::WatchError;
+use crate::clock::Clock;
 use crate::measurement::Quality;
 use crate::radio::Link;
 use crate::wire::bridge::{DeviceId, Stream};
@@ -39,6 +51,8 @@ impl Abilities {
     pub const BATTERY: Self = Self(1 << 3);
     /// Takes firmware.
     pub const FIRMWARE: Self = Self(1 << 4);
+    /// Can be asked whether it is still there. Without it [`Driver::check`] has nothing to ask, and says yes.
+    pub const CHECK: Self = Self(1 << 5);
 
     /// Whether all bits of `other` are set.
     pub const fn has(self, other: Self) -> bool {
@@ -74,8 +88,9 @@ pub struct Identity {
 pub struct LiveSample {
     /// What was measured.
     pub stream: Stream,
-    /// When, ms before it arrived: beats of one notification are older than the notification.
-    pub age_ms: u32,
+    /// When, on the host's monotonic clock. Beats of one notification lie before its arrival; as their clock is not ours, the last of
+    /// them may also lie a little after it.
+    pub at: Instant,
     /// The value; of a beat, the interval that ended with it, ms (0: a run starts here).
     pub value: i32,
     /// How far it can be trusted.
@@ -105,7 +120,8 @@ pub trait Driver: Send + Sized {
     /// Asks the device who it is.
     fn identify(&mut self) -> impl Future<Output = Result<Identity, WatchError>> + Send;
 
-    /// Asks for the least thing that shows that the device is still there: a link may look open long after the device has gone.
+    /// Asks for the least thing that shows that the device is still there: a link may look open long after the device has gone. That it
+    /// refuses to answer shows it as well.
     fn check(&mut self) -> impl Future<Output = Result<(), WatchError>> + Send;
 
     /// Closes the link.
@@ -114,9 +130,16 @@ pub trait Driver: Send + Sized {
 
 /// A driver whose device tells what it measures.
 pub trait Live: Driver {
-    /// The next samples, oldest first; all of one notification. Cancel-safe.
+    /// Called once before the first [`Live::next`]: sets the device's clock if it has one that can be set, and takes down the time for
+    /// readings that carry a date. A device that refuses is no error.
+    fn greet(&mut self, clock: Clock) -> impl Future<Output = Result<(), WatchError>> + Send;
+
+    /// The next samples, oldest first; all of one notification, which may be none. Cancel-safe.
     fn next(&mut self) -> impl Future<Output = Result<Vec<LiveSample>, WatchError>> + Send;
 
     /// Notifications that could not be read so far, and were dropped.
     fn unreadable(&self) -> u64;
+
+    /// Charge of the battery, percent, as the device told it last.
+    fn battery(&self) -> Option<u8>;
 }

@@ -44,7 +44,7 @@ impl WatchError {
     pub const fn is_transient(&self) -> bool {
         match self {
             Self::Radio(error) => error.is_transient(),
-            Self::NoDriver | Self::Message(MessageError::Version { .. }) => false,
+            Self::NoDriver | Self::Message(MessageError::Version { .. } | MessageError::ReservedLog) => false,
             Self::Refused { code, .. } => !matches!(code, ErrorCode::NotPaired | ErrorCode::Unsupported),
             // A message that cannot be read may have been damaged on its way.
             Self::Message(MessageError::Unreadable(_))

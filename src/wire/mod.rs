@@ -4,3 +4,4 @@
 //! and the fuzz targets hold it to.
 
 pub mod bridge;
+pub mod gatt;

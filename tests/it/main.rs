@@ -14,6 +14,7 @@ mod golden;
 mod outbox;
 mod private_cloud;
 mod recording;
+mod sensor;
 mod sim_watch;
 mod support;
 mod sync;

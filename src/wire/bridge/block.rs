@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A block holds one stream of one boot. Its first sample is at `t0_ms` on the watch's clock; the others follow at the stream's
-//! period, at their own gaps (codec 4), or, for beats, at their R-R intervals. A block of beats is one uninterrupted run: its
+//! period, at their own gaps (codec 4, whatever the stream), or, for beats, at their R-R intervals. A block of beats is one uninterrupted run: its
 //! first value is the interval that ended with its first beat, 0 if a run starts there. Without a quality tail every sample
 //! has quality 4.
 
@@ -106,14 +106,17 @@ pub enum BlockError {
 
 /// Seals samples of one stream into a block, in the smallest packing that suits the stream.
 ///
-/// The samples must follow the stream's rule of time (see the module); [`super::Sealer`] sees to it.
+/// Samples that do not follow the stream's rule of time (see the module) are packed with their own gaps. None may be before the one
+/// in front of it; [`super::Sealer`] sees to it.
 pub fn seal(seq: Seq, boot: Boot, stream: Stream, samples: &[Sample]) -> Bytes {
     let values: Vec<i32> = samples.iter().map(|sample| sample.value).collect();
     let t0_ms = samples.first().map_or(0, |sample| sample.at_ms);
     let mut before = t0_ms;
     let gaps: Vec<u64> =
         samples.iter().map(|sample| sample.at_ms - std::mem::replace(&mut before, sample.at_ms)).collect();
-    let smallest = packings(stream).iter().map(|&codec| {
+    let as_ruled = samples.windows(2).all(|pair| follows(stream, &pair[0], &pair[1]));
+    let packings = if as_ruled { packings(stream) } else { &[Codec::Pairs] };
+    let smallest = packings.iter().map(|&codec| {
         let mut payload = Vec::with_capacity(SEALED_BLOCK);
         codec.encode(&values, &gaps, &mut payload);
         (codec as u8, payload)
@@ -133,6 +136,23 @@ impl BlockHeader {
     /// A block of bytes that are not samples (anchors, device log, private streams).
     pub fn opaque(seq: Seq, boot: Boot, t0_ms: u64, stream: Stream, payload: &[u8]) -> Bytes {
         frame(&Self { seq, boot, t0_ms, stream, codec: Codec::Raw as u8, n: 1 }, payload)
+    }
+
+    /// Whether the samples carry times of their own, instead of following the stream's rule.
+    pub const fn has_own_times(&self) -> bool {
+        self.codec & !QUALITY_TAIL == Codec::Pairs as u8
+    }
+}
+
+/// Whether `next` is where the stream's rule of time puts it after `last`, so that its time need not be written down.
+pub(super) fn follows(stream: Stream, last: &Sample, next: &Sample) -> bool {
+    let Some(gap) = next.at_ms.checked_sub(last.at_ms) else { return false };
+    if stream == Stream::BEATS {
+        return next.value > 0 && gap == next.value as u64;
+    }
+    match stream.info() {
+        Some(info) if info.period_ms > 0 => gap == u64::from(info.period_ms),
+        _ => true,
     }
 }
 

@@ -26,6 +26,9 @@ pub enum MessageError {
         /// The watch's minor.
         minor: u8,
     },
+    /// The watch's log has a number that is not for watches.
+    #[error("the watch calls its log {log_id}, which is kept for the host's own log", log_id = LogId::HOST)]
+    ReservedLog,
 }
 
 /// What a watch can do or is; a bit set.
@@ -165,9 +168,11 @@ impl Info {
     /// Reads what the characteristic holds, and refuses another major version before anything else.
     pub fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
         match *bytes {
-            [major, minor, ..] if major != MAJOR => Err(MessageError::Version { major, minor }),
-            _ => postcard::from_bytes(bytes).map_err(|_| MessageError::Unreadable("info")),
+            [major, minor, ..] if major != MAJOR => return Err(MessageError::Version { major, minor }),
+            _ => {}
         }
+        let info: Self = postcard::from_bytes(bytes).map_err(|_| MessageError::Unreadable("info"))?;
+        if info.log_id == LogId::HOST { Err(MessageError::ReservedLog) } else { Ok(info) }
     }
 }
 

@@ -1,11 +1,12 @@
 //! Gathers the samples of one stream until a block is full.
 //!
-//! The watch uses one for each of its streams; the host uses one to seal live samples of sensors that keep no history. Sizes
-//! are counted as samples come in, so that nothing is packed twice to find out whether it still fits.
+//! The watch uses one for each of its streams; the host uses one to seal live samples of sensors that keep no history: those come
+//! when they come, so that their times have to be written down ([`Sealer::unevenly`]). Sizes are counted as samples come in, so that
+//! nothing is packed twice to find out whether it still fits.
 
 use bytes::Bytes;
 
-use super::block::{SEALED_BLOCK, Sample, seal};
+use super::block::{SEALED_BLOCK, Sample, follows, seal};
 use super::varint::{len, zigzag};
 use super::{Boot, Seq, Stream};
 use crate::measurement::Quality;
@@ -27,6 +28,8 @@ pub enum Verdict {
 #[derive(Clone, Debug)]
 pub struct Sealer {
     stream: Stream,
+    /// Times may differ from the stream's period.
+    uneven: bool,
     samples: Vec<Sample>,
     sizes: Sizes,
 }
@@ -38,6 +41,8 @@ struct Sizes {
     nibbles: usize,
     runs: Runs,
     pairs: usize,
+    /// A time differs from the stream's period.
+    strayed: bool,
     qualities: Runs,
     mixed: bool,
 }
@@ -53,7 +58,12 @@ struct Runs {
 impl Sealer {
     /// An empty block of `stream`.
     pub fn new(stream: Stream) -> Self {
-        Self { stream, samples: Vec::new(), sizes: Sizes::default() }
+        Self { stream, uneven: false, samples: Vec::new(), sizes: Sizes::default() }
+    }
+
+    /// The same for samples that keep no period: a block may hold any that go forward in time. A block of beats is still one run.
+    pub fn unevenly(stream: Stream) -> Self {
+        Self { uneven: true, ..Self::new(stream) }
     }
 
     /// What it gathers.
@@ -69,11 +79,14 @@ impl Sealer {
     /// Offers a sample. It is not taken if the block is full, or if its time does not follow the stream's rule (a missed
     /// second, a new run of beats, a clock that went back).
     pub fn push(&mut self, sample: Sample) -> Verdict {
-        if !self.follows(&sample) || self.samples.len() >= usize::from(u16::MAX) {
+        let last = self.samples.last();
+        let as_ruled = last.is_none_or(|last| follows(self.stream, last, &sample));
+        if !(as_ruled || self.may_stray(&sample)) || self.samples.len() >= usize::from(u16::MAX) {
             return Verdict::SealFirst;
         }
         let mut sizes = self.sizes.clone();
-        sizes.add(self.samples.last(), &sample);
+        sizes.add(last, &sample);
+        sizes.strayed |= !as_ruled;
         if !self.samples.is_empty() && FRAME + sizes.payload(self.stream) > SEALED_BLOCK {
             return Verdict::SealFirst;
         }
@@ -92,16 +105,10 @@ impl Sealer {
         Some(seal(seq, boot, self.stream, &samples))
     }
 
-    fn follows(&self, sample: &Sample) -> bool {
-        let Some(last) = self.samples.last() else { return true };
-        let Some(gap) = sample.at_ms.checked_sub(last.at_ms) else { return false };
-        if self.stream == Stream::BEATS {
-            return sample.value > 0 && gap == sample.value as u64;
-        }
-        match self.stream.info() {
-            Some(info) if info.period_ms > 0 => gap == u64::from(info.period_ms),
-            _ => true,
-        }
+    /// Whether a sample that does not follow the stream's rule may go into the open block all the same.
+    fn may_stray(&self, sample: &Sample) -> bool {
+        let forward = self.samples.last().is_none_or(|last| last.at_ms <= sample.at_ms);
+        self.uneven && forward && self.stream != Stream::BEATS
     }
 }
 
@@ -126,7 +133,9 @@ impl Sizes {
     fn payload(&self, stream: Stream) -> usize {
         let regular = stream.info().is_some_and(|info| info.period_ms > 0);
         let nibbles = self.nibbles.div_ceil(2);
-        let values = if regular {
+        let values = if self.strayed {
+            self.pairs
+        } else if regular {
             self.deltas.min(nibbles).min(self.runs.size())
         } else if stream == Stream::BEATS {
             self.deltas.min(nibbles)
@@ -200,6 +209,43 @@ mod tests {
             }
             prop_assert_eq!(back, given);
         }
+    }
+
+    proptest! {
+        /// What arrives when it arrives keeps its times to the millisecond, also where it happens to keep the period for a while.
+        #[test]
+        fn samples_that_keep_no_period_keep_their_times(
+            stream in prop_oneof![Just(Stream::HEART_RATE), Just(Stream::TEMPERATURE), Just(Stream::SPO2)],
+            steps in proptest::collection::vec((prop_oneof![Just(1_000_u64), 0_u64..90_000], 30_i32..200, 0_u8..=4), 1..400),
+        ) {
+            let mut sealer = Sealer::unevenly(stream);
+            let (mut blocks, mut given, mut at_ms) = (Vec::new(), Vec::new(), 60_000);
+            for (step, value, quality) in steps {
+                at_ms += step;
+                let sample = Sample { at_ms, value, quality: quality.try_into().unwrap() };
+                if sealer.push(sample) == Verdict::SealFirst {
+                    blocks.extend(sealer.seal(Seq(1), Boot(9)));
+                    prop_assert_eq!(sealer.push(sample), Verdict::Taken);
+                }
+                given.push(sample);
+            }
+            blocks.extend(sealer.seal(Seq(1), Boot(9)));
+            let mut back = Vec::new();
+            for block in blocks {
+                prop_assert!(block.len() <= SEALED_BLOCK, "{} bytes", block.len());
+                back.extend(RawBlock::parse(block).unwrap().samples().unwrap());
+            }
+            prop_assert_eq!(back, given);
+        }
+    }
+
+    #[test]
+    fn a_sample_that_goes_back_in_time_needs_a_block_of_its_own() {
+        let mut sealer = Sealer::unevenly(Stream::HEART_RATE);
+        let at = |at_ms| Sample { at_ms, value: 60, quality: Quality::BEST };
+        assert_eq!(sealer.push(at(5_000)), Verdict::Taken);
+        assert_eq!(sealer.push(at(5_000)), Verdict::Taken);
+        assert_eq!(sealer.push(at(4_999)), Verdict::SealFirst);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! If one of these fails, the change is wrong, not the vector: watches in the field speak these bytes. A new message gets a new
 //! vector; an old vector is never edited.
 
+mod gatt;
 mod v1;
 
 use std::collections::BTreeMap;

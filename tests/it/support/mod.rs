@@ -11,6 +11,8 @@ pub mod private_cloud;
 pub mod process;
 pub mod served_cloud;
 #[cfg(feature = "sim")]
+pub mod strap;
+#[cfg(feature = "sim")]
 pub mod sync;
 #[cfg(feature = "sim")]
 pub mod tamper;
