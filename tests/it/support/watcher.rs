@@ -136,7 +136,10 @@ pub struct RadioLink {
 
 impl Drop for RadioLink {
     fn drop(&mut self) {
-        self.diary.lock().unwrap().links -= 1;
+        // A story that has failed tells why by itself.
+        if let Ok(mut diary) = self.diary.lock() {
+            diary.links -= 1;
+        }
     }
 }
 
