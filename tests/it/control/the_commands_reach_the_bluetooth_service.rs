@@ -51,8 +51,8 @@ fn with_a_watch_that_shows_digits() {
         .await;
 
         home.run(&["hold", "left wrist"]).await.printed();
-        let status = home.status().await.unwrap();
-        assert_eq!(status.watches[0].state, WatchState::Held { until: None });
+        let held = WatchState::Held { until: None };
+        home.status_when("it is left alone", |status| status.watches[0].state == held).await;
         assert_eq!(stage.links(Wearable::Bridge).await, 0);
         let probed = home.run(&["probe", "left wrist"]).await;
         assert!(probed.printed().contains("paired with this computer"), "{probed:?}");
