@@ -6,3 +6,5 @@ mod a_script_can_pair;
 mod a_watch_is_repaired_and_forgotten;
 #[cfg(feature = "sim")]
 mod pairing_is_a_conversation;
+#[cfg(feature = "sim")]
+mod the_commands_reach_the_bluetooth_service;

@@ -121,8 +121,8 @@ async fn and_a_watch_on_hold_is_taken_back_by_it() {
     let room = Room::configured(Asks::Confirm, &watch).await;
     let client = room.client().await;
     client.say(&Word::Hold { watch: address().0, time: None }).await.unwrap();
-    let held = client.status().await.unwrap();
-    assert_eq!(held.watches[0].state, WatchState::Held { until: None });
+    let held = WatchState::Held { until: None };
+    room.home.status_when("it is left alone", |status| status.watches[0].state == held).await;
 
     let mut news = std::pin::pin!(client.begin(&pair(None)).await.unwrap());
     assert_eq!(next(&mut news).await, News::Started);
