@@ -93,7 +93,7 @@ tell() { # VERSION NAME COMMAND...
     mv "$logs.txt" "$logs/story.log"
     for log in "$logs"/*.log; do
         printf '    -- %s\n' "$(basename "$log")"
-        tail -n 30 "$log" | sed 's/^/    /'
+        tail -n 30 "$log" | cut -c1-300 | sed 's/^/    /'
     done
 }
 

@@ -43,13 +43,13 @@ class Watch:
         return list(self.device.connections.values())
 
     async def advertise(self, on):
-        """Like most watches it is heard only while nobody is connected."""
+        """Like most watches it is heard only while nobody is connected. Not by Bumble's automatic restart, which cannot be
+        called off while there is a connection."""
         self.present = on
         if not on:
             await self.device.stop_advertising()
         elif not self.connections:
             await self.device.start_advertising(
-                auto_restart=True,
                 advertising_interval_min=ADVERTISING_INTERVAL_MS,
                 advertising_interval_max=ADVERTISING_INTERVAL_MS,
                 own_address_type=hci.OwnAddressType.RANDOM,
@@ -60,12 +60,19 @@ class Watch:
         self.times_connected += 1
         connection.on("disconnection", self.disconnected)
         connection.on("pairing", lambda _keys: self.log.info("paired"))
-        connection.on("pairing_failure", lambda reason: self.log.info("pairing failed: %s", reason))
+        connection.on("pairing_failure", lambda reason: self.pairing_failed(connection, reason))
+
+    def pairing_failed(self, connection, reason):
+        """Upstream keeps the failed session until the link ends, and a second pairing on it would never get its keys."""
+        self.log.info("pairing failed, reason 0x%02x", reason)
+        session = self.device.smp_manager.sessions.get(connection.handle)
+        if session:
+            session.on_disconnection(0)
 
     def disconnected(self, reason):
         self.log.info("disconnected, reason 0x%02x", reason)
         self.last_disconnect = int(reason)
-        if self.present and not self.device.is_advertising:
+        if self.present:
             asyncio.get_running_loop().create_task(self.advertise(True))
 
     async def disconnect(self):
@@ -82,8 +89,8 @@ class Watch:
 
     def stats(self):
         return {
-            "connections": self.times_connected,
-            "connected": len(self.connections),
+            "connections": len(self.connections),
+            "times_connected": self.times_connected,
             "mtu": [connection.att_mtu for connection in self.connections],
             "encrypted": [bool(connection.encryption) for connection in self.connections],
             "last_disconnect": self.last_disconnect,
