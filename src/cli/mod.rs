@@ -53,10 +53,10 @@ enum Command {
     Probe(radio::probe::Args),
     /// Pair with a watch and look after it from then on
     Pair(radio::pair::Args),
-    /// Forget the bond with a watch and pair anew: for a watch that no longer knows this computer
+    /// Remove the bond with a watch and pair anew: for a watch that no longer knows this computer
     Repair(radio::pair::RepairArgs),
-    /// Forget the bond with a watch, and look after it no longer unless it is configured
-    Forget(radio::forget::Args),
+    /// Remove the bond with a watch, and look after it no longer unless it is configured
+    Unpair(radio::unpair::Args),
     /// Keep off a watch, so that a phone can have it
     Hold(radio::hold::Args),
     /// Take a watch back that was on hold
@@ -111,7 +111,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<u8> {
         Command::Probe(args) => radio::probe::probe(&cli.config()?, args),
         Command::Pair(args) => radio::pair::pair(&cli.config()?, args),
         Command::Repair(args) => radio::pair::repair(&cli.config()?, args),
-        Command::Forget(args) => radio::forget::forget(&cli.config()?, args),
+        Command::Unpair(args) => radio::unpair::unpair(&cli.config()?, args),
         Command::Hold(args) => radio::hold::hold(&cli.config()?, args),
         Command::Release(args) => radio::hold::release(&cli.config()?, args),
         Command::Login(args) => login::login(&cli.config()?, args),

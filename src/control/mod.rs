@@ -9,7 +9,7 @@
 //! POST /v1/probe         {watch}                    -> News
 //! POST /v1/pair          {address, seconds?, name?} -> News; questions come as prompts
 //! POST /v1/repair        {watch, seconds?}          -> News
-//! POST /v1/forget        {watch}                    -> News
+//! POST /v1/unpair        {watch}                    -> News
 //! POST /v1/pair/answer   {id, passkey} or {id, yes}
 //! POST /v1/hold          {watch, seconds?}          keep off the watch
 //! POST /v1/release       {watch}                    no longer

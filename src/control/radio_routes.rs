@@ -35,7 +35,7 @@ pub(super) fn routes() -> Router<Control> {
         .route("/v1/pair", post(pair))
         .route("/v1/pair/answer", post(answer))
         .route("/v1/repair", post(repair))
-        .route("/v1/forget", post(forget))
+        .route("/v1/unpair", post(unpair))
         .route("/v1/hold", post(hold))
         .route("/v1/release", post(release))
 }
@@ -111,8 +111,8 @@ async fn repair(State(control): State<Control>, body: Bytes) -> Response {
     job(&control, read(&body).map(repair)).await
 }
 
-async fn forget(State(control): State<Control>, body: Bytes) -> Response {
-    job(&control, read(&body).map(|WatchRequest { watch }| Job::Forget { watch })).await
+async fn unpair(State(control): State<Control>, body: Bytes) -> Response {
+    job(&control, read(&body).map(|WatchRequest { watch }| Job::Unpair { watch })).await
 }
 
 async fn answer(State(control): State<Control>, body: Bytes) -> Response {

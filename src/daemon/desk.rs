@@ -42,7 +42,7 @@ enum Outcome {
     Heard(Vec<Sighting>),
     Probed(Probe),
     Paired,
-    Forgotten {
+    Unpaired {
         bond: bool,
     },
     /// Nobody listens any more.
@@ -194,8 +194,8 @@ impl<C: Central> Desk<C> {
             (Outcome::Paired, Plan::Pair { peer, name, .. } | Plan::Repair { peer, name, .. }) => {
                 self.paired(peer, name.clone()).await?
             }
-            (Outcome::Forgotten { bond }, Plan::Forget { peer }) => self.forgotten(peer, bond).await?,
-            (Outcome::Paired | Outcome::Forgotten { .. } | Outcome::Abandoned, _) => return Ok(None),
+            (Outcome::Unpaired { bond }, Plan::Unpair { peer }) => self.unpaired(peer, bond).await?,
+            (Outcome::Paired | Outcome::Unpaired { .. } | Outcome::Abandoned, _) => return Ok(None),
         }))
     }
 
@@ -228,7 +228,7 @@ impl<C: Central> Desk<C> {
         Ok(News::Paired { address: peer.clone(), name: self.crew.name(peer) })
     }
 
-    async fn forgotten(&mut self, peer: &PeerAddress, bond: bool) -> Result<News, DeskError> {
+    async fn unpaired(&mut self, peer: &PeerAddress, bond: bool) -> Result<News, DeskError> {
         let outbox = &self.kit.outbox;
         outbox.set_paired(peer, None, None).await?;
         outbox.unbind_peer(peer).await?;
@@ -237,7 +237,7 @@ impl<C: Central> Desk<C> {
         if !configured {
             self.kit.outbox.set_hold(peer, Hold::Free).await?;
         }
-        Ok(News::Forgotten { address: peer.clone(), name, bond, configured })
+        Ok(News::Unpaired { address: peer.clone(), name, bond, configured })
     }
 }
 
@@ -262,7 +262,7 @@ fn carry_out<C: Central>(
                 kit.outbox.unbind_peer(&peer).await?;
                 Ok(pair(peer, window).await.map(|()| Outcome::Paired)?)
             }
-            Plan::Forget { peer } => Ok(Outcome::Forgotten { bond: forget(central, &peer).await? }),
+            Plan::Unpair { peer } => Ok(Outcome::Unpaired { bond: forget(central, &peer).await? }),
         }
     }
 }

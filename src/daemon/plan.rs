@@ -43,7 +43,7 @@ pub enum Plan {
         name: Option<String>,
     },
     /// Forget the bond and the watch.
-    Forget {
+    Unpair {
         /// Which one.
         peer: PeerAddress,
     },
@@ -76,7 +76,7 @@ impl Plan {
                 let name = seats.iter().find(|seat| seat.address == peer).and_then(|seat| seat.name.clone());
                 Self::Repair { peer, window: window(*seconds, PAIR)?, name }
             }
-            Job::Forget { watch } => Self::Forget { peer: whichever(watch, seats)? },
+            Job::Unpair { watch } => Self::Unpair { peer: whichever(watch, seats)? },
         })
     }
 
@@ -87,7 +87,7 @@ impl Plan {
             Self::Probe { peer }
             | Self::Pair { peer, .. }
             | Self::Repair { peer, .. }
-            | Self::Forget { peer } => Some(peer),
+            | Self::Unpair { peer } => Some(peer),
         }
     }
 }
@@ -99,7 +99,7 @@ impl fmt::Display for Plan {
             Self::Probe { peer } => write!(f, "a probe of {peer}"),
             Self::Pair { peer, .. } => write!(f, "a pairing with {peer}"),
             Self::Repair { peer, .. } => write!(f, "a repair of {peer}"),
-            Self::Forget { peer } => write!(f, "forgetting {peer}"),
+            Self::Unpair { peer } => write!(f, "unpairing {peer}"),
         }
     }
 }

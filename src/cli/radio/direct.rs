@@ -48,7 +48,7 @@ async fn with<C: Central>(central: &C, config: &Config, job: &Job) -> Result<New
             Ok(News::Heard { devices, unheard: Vec::new() })
         }
         Job::Probe { watch } => Ok(News::Probed(daemon::probe(central, &whichever(config, watch)?).await?)),
-        Job::Pair { .. } | Job::Repair { .. } | Job::Forget { .. } => Err(DeskError::Stopping),
+        Job::Pair { .. } | Job::Repair { .. } | Job::Unpair { .. } => Err(DeskError::Stopping),
     }
 }
 

@@ -2,11 +2,11 @@
 //!
 //! A running daemon does it, since it has the radio. Only looking needs none.
 
-pub mod forget;
 pub mod hold;
 pub mod pair;
 pub mod probe;
 pub mod scan;
+pub mod unpair;
 
 mod direct;
 mod terminal;

@@ -151,7 +151,7 @@ impl Pairing<'_> {
                 }
                 return Err(complaint.into());
             }
-            News::Heard { .. } | News::Probed(_) | News::Forgotten { .. } => {}
+            News::Heard { .. } | News::Probed(_) | News::Unpaired { .. } => {}
         }
         Ok(None)
     }

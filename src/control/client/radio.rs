@@ -24,7 +24,7 @@ impl Client {
                 ("pair", json!({ "address": address, "seconds": seconds, "name": name }))
             }
             Job::Repair { watch, seconds } => ("repair", json!({ "watch": watch, "seconds": seconds })),
-            Job::Forget { watch } => ("forget", json!({ "watch": watch })),
+            Job::Unpair { watch } => ("unpair", json!({ "watch": watch })),
         };
         // Only the beginning has a deadline: the desk ends what takes too long.
         let begun = tokio::time::timeout(DEADLINE, self.http.post(url(verb)).json(&body).send()).await;

@@ -56,7 +56,7 @@ pub enum Job {
         seconds: u32,
     },
     /// Forgets the bond and, unless it is configured, the watch.
-    Forget {
+    Unpair {
         /// Which one.
         watch: String,
     },

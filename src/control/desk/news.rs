@@ -36,7 +36,7 @@ pub enum News {
         name: Option<String>,
     },
     /// It is forgotten.
-    Forgotten {
+    Unpaired {
         /// Which one.
         address: PeerAddress,
         /// What it is called.
@@ -155,7 +155,7 @@ mod tests {
             News::Heard { devices, unheard },
             News::Probed(Probe::example()),
             News::Paired { address: address.clone(), name: name.clone() },
-            News::Forgotten { address, name, bond: true, configured: false },
+            News::Unpaired { address, name, bond: true, configured: false },
             News::Failed(complaint),
         ];
         all.extend(questions.map(|question| News::Prompt { id: 7, question }));

@@ -112,7 +112,7 @@ async fn a_daemon_that_does_not_run() {
         &["sync"],
         &["pair", address, "--yes"],
         &["repair", address, "--yes"],
-        &["forget", address],
+        &["unpair", address],
         &["hold", address],
         &["release", address],
     ] {

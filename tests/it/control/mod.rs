@@ -3,7 +3,7 @@
 #[cfg(feature = "sim")]
 mod a_script_can_pair;
 #[cfg(feature = "sim")]
-mod a_watch_is_repaired_and_forgotten;
+mod a_watch_is_repaired_and_unpaired;
 #[cfg(feature = "sim")]
 mod pairing_is_a_conversation;
 #[cfg(feature = "sim")]

@@ -1,4 +1,4 @@
-//! The program as people run it, on BlueZ: look around, pair, collect, lend, repair, forget.
+//! The program as people run it, on BlueZ: look around, pair, collect, lend, repair, unpair.
 
 use nowbridge::control::{Client, Job, News, PairingAnswer, Question, Word};
 use nowbridge::sim::watch::WatchOptions;
@@ -77,9 +77,9 @@ fn with_a_sensor_that_can_show_nothing() {
         stage.forget_bonds(Wearable::Sensor).await;
         let repaired = home.run(&["repair", &address.0, "--yes"]).await;
         assert!(repaired.printed().contains("Paired with C0:DE:00:00:00:01"), "{repaired:?}");
-        let forgotten = home.run(&["forget", &address.0]).await;
+        let unpaired = home.run(&["unpair", &address.0]).await;
         let words = "C0:DE:00:00:00:01: The bond is removed. It is not looked after any more.\n";
-        assert_eq!(forgotten.printed(), words);
+        assert_eq!(unpaired.printed(), words);
         daemon.stop().await;
     });
 }

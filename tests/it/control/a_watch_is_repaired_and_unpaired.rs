@@ -38,9 +38,9 @@ async fn by_its_name() {
     assert!(room.radio.bonds.borrow().contains(&address()));
     room.home.status_when("it is tried at once", |status| status.watches[0].complete_at.is_some()).await;
 
-    let forgotten = to_the_end(&room, Job::Forget { watch: "left wrist".to_owned() }).await;
-    let expected = News::Forgotten { address: address(), name, bond: true, configured: false };
-    assert_eq!(forgotten, expected);
+    let unpaired = to_the_end(&room, Job::Unpair { watch: "left wrist".to_owned() }).await;
+    let expected = News::Unpaired { address: address(), name, bond: true, configured: false };
+    assert_eq!(unpaired, expected);
     assert!(room.radio.bonds.borrow().is_empty());
     assert_eq!(room.client().await.status().await.unwrap().watches, []);
     room.restart().await;
@@ -68,10 +68,10 @@ async fn and_whoever_answers_there_now_is_believed() {
 async fn but_one_that_is_configured_stays() {
     let watch = format!("[[watch]]\naddress = \"{}\"\n", address());
     let room = Room::configured(Asks::Confirm, &watch).await;
-    let forgotten = to_the_end(&room, Job::Forget { watch: address().0 }).await;
-    let expected = News::Forgotten { address: address(), name: None, bond: false, configured: true };
-    assert_eq!(forgotten, expected);
+    let unpaired = to_the_end(&room, Job::Unpair { watch: address().0 }).await;
+    let expected = News::Unpaired { address: address(), name: None, bond: false, configured: true };
+    assert_eq!(unpaired, expected);
     room.home.status_when("it is fetched", |status| status.watches[0].complete_at.is_some()).await;
-    let said = room.home.run(&["forget", &address().0]).await;
+    let said = room.home.run(&["unpair", &address().0]).await;
     assert!(said.printed().contains("There was no bond. It stays configured"), "{said:?}");
 }

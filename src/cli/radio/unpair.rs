@@ -1,4 +1,4 @@
-//! `nowbridge forget`: the end of a pairing.
+//! `nowbridge unpair`: the end of a pairing.
 
 use super::{last, print};
 use crate::cli::{daemon, exit, small_runtime};
@@ -19,16 +19,16 @@ pub struct Args {
     json: bool,
 }
 
-/// Has the daemon forget it.
-pub fn forget(config: &Config, args: &Args) -> anyhow::Result<u8> {
+/// Has the daemon remove the bond.
+pub fn unpair(config: &Config, args: &Args) -> anyhow::Result<u8> {
     let news = small_runtime()?.block_on(async {
         let client = daemon(config).await?;
-        let mut news = std::pin::pin!(client.begin(&Job::Forget { watch: args.watch.clone() }).await?);
+        let mut news = std::pin::pin!(client.begin(&Job::Unpair { watch: args.watch.clone() }).await?);
         last(&mut news).await
     })?;
     match &news {
         _ if args.json => print(&serde_json::to_string(&news)?)?,
-        News::Forgotten { address, name, bond, configured } => {
+        News::Unpaired { address, name, bond, configured } => {
             let watch = name.as_deref().unwrap_or(&address.0);
             let bond = if *bond { "The bond is removed." } else { "There was no bond." };
             let rest = if *configured {
