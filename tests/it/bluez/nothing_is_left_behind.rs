@@ -8,6 +8,7 @@ use zbus::Connection;
 
 use super::ours::{connected, radio, ready};
 use crate::support::fake_bluez::database::TX;
+use crate::support::fake_bluez::{FakeBluez, Machine};
 use crate::support::process::until;
 use crate::support::stage::{Stage, Wearable, story};
 
