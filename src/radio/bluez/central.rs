@@ -55,9 +55,7 @@ impl BluezCentral {
         Self { radio, _stop: stop }
     }
 
-    /// Closes every link and ends every task. Later calls fail.
-    ///
-    /// btleplug's own connection to the bus stays until the process ends: it gives no way to close it.
+    /// Closes every link and ends every task. Later calls fail. The connections to the bus are closed with the last clone.
     pub async fn shutdown(&self) {
         self.radio.stop.cancel();
         self.radio.tasks.close();

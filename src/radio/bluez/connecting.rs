@@ -12,7 +12,7 @@ use super::error::{Fault, Meaning, within};
 use super::ground::{Ground, STEP_DEADLINE};
 use super::link::BluezLink;
 use super::signals::{DeviceEvent, DeviceNews};
-use crate::radio::{PeerAddress, RadioError};
+use crate::radio::{LinkClosed, PeerAddress, RadioError};
 
 /// From the first step to the last. BlueZ would take 30 s to find that nobody is there.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(15);
@@ -49,6 +49,8 @@ enum Failure {
     Passing(RadioError),
     /// Do not.
     Final(RadioError),
+    /// btleplug does not know or reach a device that BlueZ has just told us of.
+    Deaf(Meaning),
 }
 
 impl Connect {
@@ -94,11 +96,12 @@ impl Connect {
         let id = ground.id(&self.peer).map_err(Failure::Final)?;
         let peripheral = match within(STEP_DEADLINE, "a device", ground.gatt.peripheral(&id)).await {
             Ok(peripheral) => peripheral,
-            Err(fault) => return Err(self.failure(ground, fault).await),
+            Err(fault) => return Err(Failure::Deaf(fault.meaning())),
         };
         self.begun = Begun::Connect;
+        let dialled = peripheral.clone();
         let connected = tokio::select! {
-            connected = peripheral.connect() => connected.map_err(Fault::from),
+            connected = ground.thread.run(async move { dialled.connect().await }) => connected,
             // Connected and gone again while btleplug waits for services, which it would for 30 s.
             () = lost(&self.peer, news) => return Err(Failure::Passing(RadioError::Aborted(self.peer.clone()))),
         };
@@ -169,8 +172,16 @@ impl Errand for Connect {
             self.find(ground, &mut news).await?;
             match self.dial(ground, &mut news).await {
                 Ok(link) => return Ok(link),
-                Err(Failure::Passing(_)) if tries < TRIES => self.pause(ground, &mut news).await?,
+                // It may have been forgotten in between, but not each time.
+                Err(Failure::Passing(_) | Failure::Deaf(Meaning::Unknown)) if tries < TRIES => {
+                    self.pause(ground, &mut news).await?;
+                }
                 Err(Failure::Passing(error) | Failure::Final(error)) => return Err(error),
+                Err(Failure::Deaf(meaning)) => {
+                    tracing::warn!(peer = %self.peer, ?meaning, "btleplug's connection to the bus seems dead.");
+                    ground.deaf.notify_one();
+                    return Err(LinkClosed::RadioGone.into());
+                }
             }
             tries += 1;
         }

@@ -19,6 +19,9 @@ use crate::radio::{CALL_DEADLINE, PeerAddress, RadioError, Sighting};
 /// How often a long scan writes down who is there: BlueZ may forget a device that falls silent.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(10);
 
+/// Whoever asks for more means "for ever", which is not to be added to a point in time.
+const LONGEST_WINDOW: Duration = Duration::from_hours(24);
+
 /// Starts to listen; only for `wanted` if there is one (a prefix of an address is a pattern to BlueZ, also a whole one).
 pub(super) async fn start(ground: &Ground, wanted: Option<&PeerAddress>) -> Result<(), Fault> {
     let adapter = ground.adapter().await?;
@@ -82,7 +85,7 @@ pub(super) struct Scan {
 
 impl Scan {
     pub fn new(window: Duration) -> Self {
-        Self { window, listening: false }
+        Self { window: window.min(LONGEST_WINDOW), listening: false }
     }
 }
 

@@ -3,16 +3,19 @@
 //! When bluetoothd restarts or the adapter goes, no event tells the links; the keeper takes their ground away, and they end. What comes
 //! next is another ground with the next number. No object path outlives one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bluez_async::DeviceId;
 use btleplug::platform::{Adapter, PeripheralId};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use zbus::{Connection, OwnedObjectPath};
 
 use super::address::device_path;
 use super::bus::{self, AdapterProxy, DeviceProxy};
 use super::error::{Fault, Meaning, within};
+use super::gatt_thread::GattThread;
 use crate::radio::{Bond, PeerAddress, RadioError, RadioTrouble};
 
 /// How long a call may take that involves no radio.
@@ -29,6 +32,10 @@ pub(super) struct Ground {
     pub adapter: OwnedObjectPath,
     /// The same adapter, for GATT.
     pub gatt: Adapter,
+    /// Where its signals are handled.
+    pub thread: GattThread,
+    /// Rung when btleplug's connection to the bus turns out to be dead though ours is not.
+    pub deaf: Arc<Notify>,
     /// Cancelled when bluetoothd or the adapter has gone.
     pub gone: CancellationToken,
 }

@@ -8,6 +8,7 @@ use btleplug::platform::{Adapter, Manager};
 use zbus::{Connection, OwnedObjectPath};
 
 use super::error::{Fault, within};
+use super::gatt_thread::GattThread;
 use super::ground::STEP_DEADLINE;
 use super::standing::StandingAgent;
 use super::survey::{self, Adapters};
@@ -23,7 +24,14 @@ pub(super) enum Found {
     /// The adapters, or `None` if bluetoothd is not there.
     Adapters(Result<Option<Adapters>, Fault>),
     /// The adapter at this path, for GATT.
-    Gatt(OwnedObjectPath, Result<(Manager, Adapter), Fault>, Option<StandingAgent>),
+    Gatt(OwnedObjectPath, Result<(Gatt, Adapter), Fault>, Option<StandingAgent>),
+}
+
+/// btleplug's connection to the bus.
+#[derive(Clone, Debug)]
+pub(super) struct Gatt {
+    manager: Manager,
+    pub thread: GattThread,
 }
 
 /// Asks for the adapters.
@@ -36,12 +44,12 @@ pub(super) fn raise(
     bus: Connection,
     path: OwnedObjectPath,
     address: String,
-    manager: Option<Manager>,
+    known: Option<Gatt>,
     agent: Option<StandingAgent>,
 ) -> Work {
     Box::pin(async move {
         let agent = stand(agent, &bus).await;
-        Found::Gatt(path, gatt(manager, &address).await, agent)
+        Found::Gatt(path, gatt(known, &address).await, agent)
     })
 }
 
@@ -54,26 +62,26 @@ pub(super) async fn done(work: &mut Option<Work>) -> Found {
 }
 
 /// The adapter with this address, as btleplug knows it.
-async fn gatt(manager: Option<Manager>, address: &str) -> Result<(Manager, Adapter), Fault> {
-    let manager = match manager {
-        Some(manager) => manager,
+async fn gatt(known: Option<Gatt>, address: &str) -> Result<(Gatt, Adapter), Fault> {
+    let gatt = match known {
+        Some(gatt) => gatt,
         None => within(STEP_DEADLINE, "a second connect to the system bus", dial()).await?,
     };
-    let adapters = within(STEP_DEADLINE, "the adapters", manager.adapters()).await?;
+    let adapters = within(STEP_DEADLINE, "the adapters", gatt.manager.adapters()).await?;
     for adapter in adapters {
         let found = within(STEP_DEADLINE, "an adapter", adapter.adapter_address()).await?;
         if found.is_some_and(|found| found.to_string().eq_ignore_ascii_case(address)) {
-            return Ok((manager, adapter));
+            return Ok((gatt, adapter));
         }
     }
     Err(Fault::new("", &format!("the adapter {address} is incomplete")))
 }
 
-/// libdbus connects in a blocking way, and a bus that hangs must not hang our threads.
-async fn dial() -> Result<Manager, Fault> {
-    let runtime = tokio::runtime::Handle::current();
-    let dialled = tokio::task::spawn_blocking(move || runtime.block_on(Manager::new())).await;
-    dialled.map_err(|error| Fault::new("", &error.to_string()))?.map_err(Into::into)
+/// libdbus connects in a blocking way: on its own thread, a bus that hangs does not hang ours.
+async fn dial() -> Result<Gatt, Fault> {
+    let thread = GattThread::start().map_err(|error| Fault::new("", &format!("no thread: {error}")))?;
+    let manager = thread.run(Manager::new()).await?;
+    Ok(Gatt { manager, thread })
 }
 
 /// Registers our agent with a bluetoothd that may be a new one. Pairing is all that is missing without it.

@@ -6,18 +6,18 @@
 
 use std::num::NonZeroUsize;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use btleplug::platform::Manager;
 use futures_util::StreamExt as _;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use zbus::{Connection, MessageStream, OwnedObjectPath};
 
 use super::error::{Fault, within};
 use super::ground::{Footing, Ground, STEP_DEADLINE};
-use super::inquiry::{self, Found, Work};
+use super::inquiry::{self, Found, Gatt, Work};
 use super::picture::{Picture, Service};
 use super::signals::{self, DeviceNews, Signal};
 use super::sleep;
@@ -48,11 +48,12 @@ pub(super) struct Keeper {
     told_of_sleep: watch::Sender<bool>,
     asleep: watch::Receiver<bool>,
     open_links: watch::Receiver<usize>,
-    /// btleplug's connection to the bus. Kept for as long as the bus lives: bluetoothd may come and go behind it, and the task that it
-    /// has started ends with the bus only.
-    gatt: Option<Manager>,
+    /// btleplug's connection to the bus. Kept for as long as the bus lives: bluetoothd may come and go behind it.
+    gatt: Option<Gatt>,
     /// Refuses whoever wants to pair unasked; without it, a read of a protected value would hang.
     agent: Option<StandingAgent>,
+    /// Rung when that connection is dead though ours is not: the bus throws out who does not keep up.
+    deaf: Arc<Notify>,
     ground: Option<Ground>,
     generation: u64,
     /// The adapters are to be looked at (again).
@@ -77,6 +78,7 @@ impl Keeper {
             open_links,
             gatt: None,
             agent: None,
+            deaf: Arc::default(),
             ground: None,
             generation: 0,
             stale: false,
@@ -152,6 +154,10 @@ impl Keeper {
                     Ok(()) => heard = true,
                     Err(fault) => return tracing::warn!(%fault, "The system bus cannot be listened to."),
                 },
+                () = self.deaf.notified() => {
+                    self.gatt = None;
+                    self.lose_ground();
+                }
                 () = &mut attending, if attends => attends = false,
                 found = inquiry::done(&mut work), if work.is_some() => {
                     work = None;
@@ -198,13 +204,15 @@ impl Keeper {
                     None => self.picture.bluetoothd_gone(),
                 }
             }
-            Found::Gatt(adapter, Ok((manager, gatt)), agent) => {
+            Found::Gatt(adapter, Ok((known, gatt)), agent) => {
                 self.backoff.succeeded();
                 self.agent = agent;
-                self.gatt = Some(manager);
+                let thread = known.thread.clone();
+                self.gatt = Some(known);
                 self.generation += 1;
                 let (bus, gone) = (bus.clone(), CancellationToken::new());
-                self.ground = Some(Ground { generation: self.generation, bus, adapter, gatt, gone });
+                let (generation, deaf) = (self.generation, Arc::clone(&self.deaf));
+                self.ground = Some(Ground { generation, bus, adapter, gatt, thread, deaf, gone });
             }
             Found::Adapters(Err(fault)) => {
                 self.stale = true;

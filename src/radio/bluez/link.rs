@@ -57,6 +57,7 @@ impl BluezLink {
         news: broadcast::Receiver<DeviceNews>,
     ) -> Result<Self, Fault> {
         let values = within(STEP_DEADLINE, "notifications", peripheral.notifications()).await?;
+        let values = ground.thread.keep(values);
         let (orders, queue) = mpsc::channel(QUEUED_ORDERS);
         let (closing, closed) = watch::channel(None);
         let hung_up = CancellationToken::new();

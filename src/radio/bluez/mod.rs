@@ -20,6 +20,7 @@ mod errand;
 mod error;
 #[cfg(test)]
 mod fake_bluez;
+mod gatt_thread;
 mod ground;
 mod inquiry;
 mod keeper;

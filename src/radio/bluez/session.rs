@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::echo::Echo;
 use super::error::within;
+use super::gatt_thread::Kept;
 use super::ground::Ground;
 use super::signals::{DeviceEvent, DeviceNews};
 use crate::radio::{LinkClosed, NotificationSink, PeerAddress};
@@ -38,7 +39,7 @@ pub(super) enum Order {
 }
 
 /// The notifications of all characteristics of a peripheral.
-pub(super) type Values = Pin<Box<dyn Stream<Item = ValueNotification> + Send>>;
+pub(super) type Values = Kept<Pin<Box<dyn Stream<Item = ValueNotification> + Send>>>;
 
 /// The task's own.
 pub(super) struct Session {
@@ -79,6 +80,13 @@ impl Session {
         reason
     }
 
+    /// Takes the values that have come in. All that was announced before an answer is among them once the answer is here.
+    fn take_values(&mut self) {
+        while let Some(Some(value)) = self.values.next().now_or_never() {
+            self.deliveries.value(value.uuid, value.value.into());
+        }
+    }
+
     /// The reason, and whether the link is still to be closed.
     async fn until_closed(&mut self) -> (LinkClosed, bool) {
         loop {
@@ -96,6 +104,12 @@ impl Session {
                 },
                 Some(order) = self.orders.recv() => match order {
                     Order::Gone => return (LinkClosed::Lost, true),
+                    Order::Reading(..) => {
+                        // The former read has been answered, or nobody waits for its answer any more.
+                        self.take_values();
+                        self.deliveries.conclude();
+                        self.deliveries.order(order);
+                    }
                     order => self.deliveries.order(order),
                 },
                 value = self.values.next() => match value {
@@ -103,10 +117,7 @@ impl Session {
                     None => return (LinkClosed::RadioGone, false),
                 },
                 read = self.deliveries.read() => {
-                    // All that was announced before the answer is in the stream by now.
-                    while let Some(Some(value)) = self.values.next().now_or_never() {
-                        self.deliveries.value(value.uuid, value.value.into());
-                    }
+                    self.take_values();
                     self.deliveries.release(read.as_deref());
                 }
             }
@@ -141,8 +152,6 @@ impl Deliveries {
             Order::Deliver(characteristic, sink) => drop(self.sinks.insert(characteristic, sink)),
             Order::Stop(characteristic) => drop(self.sinks.remove(&characteristic)),
             Order::Reading(characteristic, answer) if self.sinks.contains_key(&characteristic) => {
-                // A read that nobody waits for any more may still be open.
-                self.release(None);
                 self.reading = Some((Echo::of(characteristic), answer));
             }
             Order::Reading(..) | Order::Gone => {}
@@ -162,6 +171,12 @@ impl Deliveries {
             Some((_, answer)) => answer.await.ok(),
             None => std::future::pending().await,
         }
+    }
+
+    /// Ends a read whose answer is there or will never be.
+    fn conclude(&mut self) {
+        let answer = self.reading.as_mut().and_then(|(_, answer)| answer.try_recv().ok());
+        self.release(answer.as_deref());
     }
 
     fn release(&mut self, read: Option<&[u8]>) {
