@@ -41,8 +41,11 @@ fn it_is_read_and_written_and_heard() {
         let link = connected(&radio, Wearable::Sensor).await;
         assert_eq!(link.read(sig(0x2A24)).await.unwrap(), b"Virtual-1");
 
+        stage.heart_rate(Some(Duration::from_millis(20))).await;
         let mut beats = link.subscribe(HEART_RATE).await.unwrap();
-        assert_eq!(beats.next().await.unwrap().len(), 2);
+        for _ in 0..5 {
+            assert_eq!(beats.next().await.unwrap().len(), 2);
+        }
         assert!(!link.subscribe(TEMPERATURE).await.unwrap().next().await.unwrap().is_empty());
 
         link.write(RX, vec![1; 100], WriteMode::WithResponse).await.unwrap();
@@ -54,7 +57,6 @@ fn it_is_read_and_written_and_heard() {
         let none = sig(0x2AFF);
         assert!(matches!(link.read(none).await, Err(RadioError::NoCharacteristic(uuid)) if uuid == none));
         assert_eq!(radio.bond(&Wearable::Sensor.address()).await.unwrap(), Bond::None);
-        drop(stage);
     });
 }
 

@@ -15,9 +15,9 @@ async fn bond(radio: &BluezCentral) -> Bond {
 }
 
 #[track_caller]
-fn assert_failed(paired: Result<(), RadioError>) {
+fn assert_failed(paired: &Result<(), RadioError>) {
     let sensor = Wearable::Sensor.address();
-    assert!(matches!(&paired, Err(RadioError::PairingFailed { peer, .. }) if *peer == sensor), "{paired:?}");
+    assert!(matches!(paired, Err(RadioError::PairingFailed { peer, .. }) if *peer == sensor), "{paired:?}");
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn one_with_a_screen_shows_digits_that_are_entered_here() {
             };
             pair(&radio, person).await
         };
-        assert_failed(entering(1).await);
+        assert_failed(&entering(1).await);
         assert_eq!(bond(&radio).await, Bond::None);
         entering(0).await.unwrap();
         let link = connected(&radio, Wearable::Sensor).await;
@@ -81,7 +81,7 @@ fn one_with_keys_has_digits_typed_into_it() {
             };
             pair(&radio, person).await
         };
-        assert_failed(typing(1).await);
+        assert_failed(&typing(1).await);
         typing(0).await.unwrap();
         assert_eq!(bond(&radio).await, Bond::Bonded);
     });
@@ -102,7 +102,7 @@ fn one_with_screen_and_buttons_compares_numbers() {
             };
             pair(&radio, person).await
         };
-        assert_failed(comparing(false).await);
+        assert_failed(&comparing(false).await);
         assert_eq!(bond(&radio).await, Bond::None);
         comparing(true).await.unwrap();
         assert_eq!(bond(&radio).await, Bond::Bonded);
@@ -118,7 +118,7 @@ fn one_whose_wearer_says_no_is_not() {
             PairingPrompt::CompareNumbers { reply, .. } => reply.send(true).unwrap(),
             other => panic!("{other:?}"),
         };
-        assert_failed(pair(&radio, person).await);
+        assert_failed(&pair(&radio, person).await);
         assert_eq!(bond(&radio).await, Bond::None);
     });
 }
@@ -127,7 +127,7 @@ fn one_whose_wearer_says_no_is_not() {
 fn one_that_nobody_says_yes_to_is_not() {
     story(async |_stage| {
         let radio = radio().await;
-        assert_failed(pair(&radio, async |prompt| drop(prompt)).await);
+        assert_failed(&pair(&radio, async |prompt| drop(prompt)).await);
         assert_eq!(bond(&radio).await, Bond::None);
         pair(&radio, agrees).await.unwrap();
     });
@@ -148,9 +148,10 @@ fn one_whose_person_has_left_is_called_off() {
         drop::<oneshot::Sender<bool>>(reply);
         until("another one can be begun", async || match pair(&radio, agrees).await {
             Err(RadioError::Busy(_)) => None,
-            paired => Some(paired.unwrap()),
+            paired => Some(paired),
         })
-        .await;
+        .await
+        .unwrap();
         assert_eq!(bond(&radio).await, Bond::Bonded);
     });
 }
@@ -162,7 +163,7 @@ fn one_whose_time_is_over_is_not() {
         fake.with(|machine| machine.timing.pairing = Duration::from_millis(50)).await;
         let radio = radio().await;
         let mut kept = Vec::new();
-        assert_failed(pair(&radio, async |prompt| kept.push(prompt)).await);
+        assert_failed(&pair(&radio, async |prompt| kept.push(prompt)).await);
         assert_eq!((kept.len(), bond(&radio).await), (1, Bond::None));
     });
 }

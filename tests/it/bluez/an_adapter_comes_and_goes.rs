@@ -64,7 +64,7 @@ fn blocked_it_says_so() {
         let Some(fake) = stage.only_on_the_fake() else { return };
         let radio = radio().await;
         fake.with(|machine| machine.block(ADAPTER, true)).await;
-        radio.state().wait_for(|state| state.check().is_err_and(is_blocked)).await.unwrap();
+        radio.state().wait_for(|state| state.check().is_err_and(|error| is_blocked(&error))).await.unwrap();
         fake.with(|machine| {
             machine.block(ADAPTER, false);
             machine.power(ADAPTER, true);
@@ -74,6 +74,6 @@ fn blocked_it_says_so() {
     });
 }
 
-fn is_blocked(error: RadioError) -> bool {
+fn is_blocked(error: &RadioError) -> bool {
     matches!(error, RadioError::NotReady(RadioTrouble::Blocked))
 }

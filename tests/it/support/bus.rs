@@ -44,7 +44,7 @@ impl PrivateBus {
         fs::write(&config, CONFIG.replace("DIRECTORY", directory.path().to_str().unwrap())).unwrap();
         let mut command = Command::new("dbus-daemon");
         command.arg("--config-file").arg(&config).args(["--nofork", "--nopidfile", "--print-address"]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut daemon = command.spawn().unwrap_or_else(|error| {
             panic!("dbus-daemon cannot be started ({error}); these stories need the package `dbus`")
         });
@@ -52,7 +52,10 @@ impl PrivateBus {
         let stdout = daemon.stdout.take().expect("it is piped");
         BufReader::new(stdout).read_line(&mut address).await.unwrap();
         let address = address.trim().to_owned();
-        assert!(!address.is_empty(), "dbus-daemon ended before it listened");
+        if address.is_empty() {
+            let output = daemon.wait_with_output().await.unwrap();
+            panic!("dbus-daemon does not listen: {}", String::from_utf8_lossy(&output.stderr));
+        }
         Self { daemon, address, _directory: directory }
     }
 

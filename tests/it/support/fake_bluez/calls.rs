@@ -81,14 +81,14 @@ impl Machine {
         let (key, _) = below_device(path).ok_or_else(|| Refusal::unknown(call))?;
         let device = self.device(&key).ok_or_else(|| Refusal::unknown(call))?;
         match member {
-            "Connect" => self.connect(&key, call),
             "Disconnect" => self.disconnect(&key, call),
             "Pair" if device.paired => Err(Refusal::bluez("AlreadyExists", "Already Exists")),
             "Pair" if device.pairing.is_some() => {
                 Err(Refusal::bluez("InProgress", "Operation already in progress"))
             }
             "Pair" if device.is_connected() => self.pair(&key, call),
-            "Pair" => self.connect(&key, call),
+            // A link comes first, and then, as the call says, pairing.
+            "Connect" | "Pair" => self.connect(&key, call),
             "CancelPairing" => {
                 let canceled = Refusal::bluez("AuthenticationCanceled", "Authentication Canceled");
                 if !self.call_off_pairing(&key, &canceled) {

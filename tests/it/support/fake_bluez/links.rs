@@ -84,7 +84,9 @@ impl Machine {
         let before = std::mem::replace(&mut device.link, link);
         self.out.changed(&path, DEVICE, [("Connected", true.into())]);
         if let LinkState::Connecting { calls, .. } = before {
-            calls.iter().for_each(|call| self.go_on_after_connect(key, call));
+            for call in &calls {
+                self.go_on_after_connect(key, call);
+            }
         }
         self.after(delay, Event::Resolved(key.clone(), number));
     }
@@ -112,7 +114,9 @@ impl Machine {
         device.resolved = true;
         let (path, attributes) = (device.path.clone(), device.attributes());
         if !known {
-            attributes.iter().for_each(|(path, interfaces)| self.out.added(path, interfaces));
+            for (path, interfaces) in &attributes {
+                self.out.added(path, interfaces);
+            }
         }
         self.out.changed(&path, DEVICE, [("ServicesResolved", true.into())]);
     }
@@ -148,7 +152,9 @@ impl Machine {
     fn give_up_connecting(&mut self, key: &Key, refusal: &Refusal) {
         let Some(device) = self.device(key) else { return };
         if let LinkState::Connecting { calls, .. } = std::mem::replace(&mut device.link, LinkState::Down) {
-            calls.iter().for_each(|call| self.out.refuse(call, refusal));
+            for call in &calls {
+                self.out.refuse(call, refusal);
+            }
         }
         self.let_expire(key);
     }

@@ -26,7 +26,7 @@ pub struct Agents {
 }
 
 /// What came of asking an agent.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Answer {
     /// It agreed; with digits, if it was asked for some.
     Yes(Option<u32>),

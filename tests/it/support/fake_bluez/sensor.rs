@@ -28,7 +28,6 @@ const WARM: [u8; 5] = [0, 0x50, 0x0E, 0x00, 0xFE];
 enum Cue {
     HeartRate(Option<Duration>),
     Stream { count: u32, size: usize },
-    Reset,
 }
 
 /// What came in at its test service.
@@ -54,11 +53,6 @@ impl Strings {
     /// Notifies so many values of so many bytes, each starting with its number (u32).
     pub fn stream(&self, count: u32, size: usize) {
         self.cue(Cue::Stream { count, size });
-    }
-
-    /// Counts from zero again.
-    pub fn reset(&self) {
-        self.cue(Cue::Reset);
     }
 
     fn cue(&self, cue: Cue) {
@@ -107,7 +101,6 @@ impl Sensor {
             match cue {
                 Cue::HeartRate(period) => (self.heart_rate, self.next_beat) = (period, Instant::now()),
                 Cue::Stream { count, size } => (self.stream, self.size) = (0..count, size.max(4)),
-                Cue::Reset => self.stats.send_modify(|stats| (stats.bytes, stats.writes) = (0, 0)),
             }
         }
     }

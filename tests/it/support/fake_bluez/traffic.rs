@@ -33,7 +33,10 @@ impl Machine {
         if !device.is_connected() {
             return match member {
                 // It says yes, and nothing will ever come.
-                "StartNotify" => Ok(self.out.reply(call, &())),
+                "StartNotify" => {
+                    self.out.reply(call, &());
+                    Ok(())
+                }
                 "StopNotify" => Err(Refusal::failed("No notify session started")),
                 _ => Err(Refusal::failed("Not connected")),
             };
@@ -165,12 +168,10 @@ impl Machine {
                     (_, None) => {}
                 }
             }
-            Operation::Subscribe { call, uuid, client } => {
-                match watch.peripheral.subscribe(uuid) {
-                    Ok(()) => self.subscribed(key, uuid, client, &call),
-                    Err(AttError(code)) => self.out.refuse(&call, &Refusal::att(code)),
-                };
-            }
+            Operation::Subscribe { call, uuid, client } => match watch.peripheral.subscribe(uuid) {
+                Ok(()) => self.subscribed(key, uuid, client, &call),
+                Err(AttError(code)) => self.out.refuse(&call, &Refusal::att(code)),
+            },
         }
     }
 
