@@ -18,7 +18,9 @@ struct Logind(mpsc::UnboundedSender<std::io::PipeReader>);
 
 #[interface(name = "org.freedesktop.login1.Manager")]
 impl Logind {
-    fn inhibit(&self, _what: &str, _who: &str, _why: &str, _mode: &str) -> zbus::OwnedFd {
+    fn inhibit(&self, what: &str, who: &str, why: &str, mode: &str) -> zbus::OwnedFd {
+        assert_eq!((what, mode), ("sleep", "delay"));
+        assert!(!who.is_empty() && !why.is_empty());
         let (ours, theirs) = std::io::pipe().unwrap();
         self.0.send(ours).unwrap();
         OwnedFd::from(theirs).into()

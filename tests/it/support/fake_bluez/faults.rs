@@ -140,6 +140,11 @@ impl Machine {
         !self.keys_of(peer).is_empty()
     }
 
+    /// Whether anybody has discovery on.
+    pub fn is_discovering(&self) -> bool {
+        self.adapters.values().any(|adapter| !adapter.discoverers.is_empty())
+    }
+
     /// A watch that a story has put on the air.
     pub fn watch(&mut self, peer: &PeerAddress) -> &mut Watch {
         self.watches.get_mut(peer).unwrap_or_else(|| panic!("{peer} is not on the air"))
