@@ -42,6 +42,9 @@ pub(super) trait Device {
     fn cancel_pairing(&self) -> zbus::Result<()>;
     #[zbus(property)]
     fn connected(&self) -> zbus::Result<bool>;
+    /// Whether its services have been discovered.
+    #[zbus(property)]
+    fn services_resolved(&self) -> zbus::Result<bool>;
     #[zbus(property)]
     fn paired(&self) -> zbus::Result<bool>;
     #[zbus(property)]

@@ -55,7 +55,9 @@ impl BluezCentral {
         Self { radio, _stop: stop }
     }
 
-    /// Closes every link and ends every task. Later calls fail. The connections to the bus are closed with the last clone.
+    /// Closes every link and ends every task. Later calls fail.
+    ///
+    /// btleplug's own connection to the bus stays until the process ends: it gives no way to close it.
     pub async fn shutdown(&self) {
         self.radio.stop.cancel();
         self.radio.tasks.close();

@@ -6,7 +6,9 @@ use btleplug::api::{Central as _, Peripheral as _};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::{sleep, timeout};
 
+use super::bus::DeviceProxy;
 use super::discovery;
+use super::ears::Ear;
 use super::errand::{Errand, Radio};
 use super::error::{Fault, Meaning, within};
 use super::ground::{Ground, STEP_DEADLINE};
@@ -88,54 +90,83 @@ impl Connect {
         found.unwrap_or_else(|_| Err(RadioError::NotFound(self.peer.clone())))
     }
 
+    /// Who listens to the peer, from now on if nobody did before.
+    async fn ear(&self, ground: &Ground) -> Result<Ear, Failure> {
+        let path = ground.path(&self.peer).map_err(Failure::Final)?;
+        if let Some(ear) = ground.ears.of(path.as_str()) {
+            return Ok(ear);
+        }
+        let id = ground.id(&self.peer).map_err(Failure::Final)?;
+        let deaf = |fault: Fault| Failure::Deaf(fault.meaning());
+        let peripheral =
+            within(STEP_DEADLINE, "a device", ground.gatt.peripheral(&id)).await.map_err(deaf)?;
+        let (tasks, stop) = (&self.radio.tasks, self.radio.stop.clone());
+        ground.ears.listen(path.as_str(), peripheral, tasks, stop).await.map_err(deaf)
+    }
+
     async fn dial(
         &mut self,
         ground: &Ground,
         news: &mut broadcast::Receiver<DeviceNews>,
     ) -> Result<BluezLink, Failure> {
-        let id = ground.id(&self.peer).map_err(Failure::Final)?;
-        let peripheral = match within(STEP_DEADLINE, "a device", ground.gatt.peripheral(&id)).await {
-            Ok(peripheral) => peripheral,
-            Err(fault) => return Err(Failure::Deaf(fault.meaning())),
-        };
+        let ear = self.ear(ground).await?;
+        let heard = self.radio.news.subscribe();
         self.begun = Begun::Connect;
-        let dialled = peripheral.clone();
-        let connected = tokio::select! {
-            connected = ground.thread.run(async move { dialled.connect().await }) => connected,
-            // Connected and gone again while btleplug waits for services, which it would for 30 s.
-            () = lost(&self.peer, news) => return Err(Failure::Passing(RadioError::Aborted(self.peer.clone()))),
-        };
-        match connected {
+        let device = ground.device(&self.peer).await.map_err(Failure::Final)?;
+        // Not through btleplug, see `ears`; its limit is that of the whole errand.
+        match device.connect().await.map_err(Fault::from) {
             Err(fault) if fault.meaning() != Meaning::AlreadyConnected => {
                 return Err(self.failure(ground, fault).await);
             }
             _ => self.begun = Begun::Services,
         }
-        let heard = self.radio.news.subscribe();
-        let services = tokio::select! {
-            services = peripheral.discover_services() => services.map_err(Fault::from),
-            () = lost(&self.peer, news) => return Err(Failure::Passing(RadioError::Aborted(self.peer.clone()))),
-        };
-        if let Err(fault) = services {
-            return Err(self.failure(ground, fault).await);
+        self.resolved(ground, &device, news).await?;
+        match within(STEP_DEADLINE, "the services", ear.peripheral.discover_services()).await {
+            Ok(()) => {}
+            Err(fault) if fault.meaning() == Meaning::TimedOut => return Err(Failure::Deaf(fault.meaning())),
+            Err(fault) => return Err(self.failure(ground, fault).await),
         }
         match ground.connected(&self.peer).await.map_err(Failure::Final)? {
             Some(true) => {}
-            Some(false) | None => return Err(Failure::Passing(RadioError::Aborted(self.peer.clone()))),
+            Some(false) | None => return Err(self.aborted()),
         }
-        let link = BluezLink::open(&self.radio, ground, &self.peer, peripheral, heard).await;
-        let link = link.map_err(|fault| Failure::Final(fault.into_radio(&self.peer, false, "a connect")))?;
-        self.begun = Begun::Nothing;
-        Ok(link)
+        match BluezLink::open(&self.radio, ground, &self.peer, ear, heard).await {
+            Ok(link) => {
+                self.begun = Begun::Nothing;
+                Ok(link)
+            }
+            Err(fault) => Err(Failure::Final(fault.into_radio(&self.peer, false, "a connect"))),
+        }
+    }
+
+    /// Waits until BlueZ has read the services, or the link is gone again.
+    async fn resolved(
+        &self,
+        ground: &Ground,
+        device: &DeviceProxy<'static>,
+        news: &mut broadcast::Receiver<DeviceNews>,
+    ) -> Result<(), Failure> {
+        loop {
+            match within(STEP_DEADLINE, "a device", device.services_resolved()).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(fault) => return Err(self.failure(ground, fault).await),
+            }
+            if ended_or_resolved(&self.peer, news).await {
+                return Err(self.aborted());
+            }
+        }
+    }
+
+    fn aborted(&self) -> Failure {
+        Failure::Passing(RadioError::Aborted(self.peer.clone()))
     }
 
     async fn failure(&self, ground: &Ground, fault: Fault) -> Failure {
         tracing::debug!(peer = %self.peer, %fault, "A try to connect has failed.");
         match fault.meaning() {
             // Forgotten between two steps, or gone between connect and service discovery.
-            Meaning::Aborted | Meaning::Unknown | Meaning::NotConnected => {
-                Failure::Passing(RadioError::Aborted(self.peer.clone()))
-            }
+            Meaning::Aborted | Meaning::Unknown | Meaning::NotConnected => self.aborted(),
             Meaning::TimedOut => Failure::Final(self.too_late()),
             _ => Failure::Final(ground.explain(fault, &self.peer, "a connect").await),
         }
@@ -204,17 +235,24 @@ impl Errand for Connect {
     }
 }
 
-/// Waits until the link with `peer` is gone.
-async fn lost(peer: &PeerAddress, news: &mut broadcast::Receiver<DeviceNews>) {
+/// Waits for the end of the link with `peer` (`true`), or for something after which its services may be known.
+async fn ended_or_resolved(peer: &PeerAddress, news: &mut broadcast::Receiver<DeviceNews>) -> bool {
     loop {
         match news.recv().await {
-            Ok(DeviceNews { peer: who, event: DeviceEvent::Disconnected(_) | DeviceEvent::Forgotten })
-                if who == *peer =>
-            {
-                return;
-            }
-            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Ok(news) if news.peer != *peer => {}
+            Ok(news) => match news.event {
+                DeviceEvent::Disconnected(_) | DeviceEvent::Forgotten => return true,
+                DeviceEvent::Resolved => return false,
+                DeviceEvent::Appeared => {}
+            },
+            Err(RecvError::Lagged(_)) => return false,
+            // The keeper has ended, and so does everything.
             Err(RecvError::Closed) => std::future::pending().await,
         }
     }
+}
+
+/// Waits until the link with `peer` is gone.
+async fn lost(peer: &PeerAddress, news: &mut broadcast::Receiver<DeviceNews>) {
+    while !ended_or_resolved(peer, news).await {}
 }

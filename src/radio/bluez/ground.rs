@@ -14,8 +14,8 @@ use zbus::{Connection, OwnedObjectPath};
 
 use super::address::device_path;
 use super::bus::{self, AdapterProxy, DeviceProxy};
+use super::ears::Ears;
 use super::error::{Fault, Meaning, within};
-use super::gatt_thread::GattThread;
 use crate::radio::{Bond, PeerAddress, RadioError, RadioTrouble};
 
 /// How long a call may take that involves no radio.
@@ -32,8 +32,8 @@ pub(super) struct Ground {
     pub adapter: OwnedObjectPath,
     /// The same adapter, for GATT.
     pub gatt: Adapter,
-    /// Where its signals are handled.
-    pub thread: GattThread,
+    /// Who listens over the same connection.
+    pub ears: Ears,
     /// Rung when btleplug's connection to the bus turns out to be dead though ours is not.
     pub deaf: Arc<Notify>,
     /// Cancelled when bluetoothd or the adapter has gone.

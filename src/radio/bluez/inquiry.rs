@@ -7,8 +7,8 @@ use btleplug::api::{Central as _, Manager as _};
 use btleplug::platform::{Adapter, Manager};
 use zbus::{Connection, OwnedObjectPath};
 
+use super::ears::Ears;
 use super::error::{Fault, within};
-use super::gatt_thread::GattThread;
 use super::ground::STEP_DEADLINE;
 use super::standing::StandingAgent;
 use super::survey::{self, Adapters};
@@ -31,7 +31,7 @@ pub(super) enum Found {
 #[derive(Clone, Debug)]
 pub(super) struct Gatt {
     manager: Manager,
-    pub thread: GattThread,
+    pub ears: Ears,
 }
 
 /// Asks for the adapters.
@@ -77,11 +77,12 @@ async fn gatt(known: Option<Gatt>, address: &str) -> Result<(Gatt, Adapter), Fau
     Err(Fault::new("", &format!("the adapter {address} is incomplete")))
 }
 
-/// libdbus connects in a blocking way: on its own thread, a bus that hangs does not hang ours.
+/// libdbus connects in a blocking way, and a bus that hangs must not hang our threads.
 async fn dial() -> Result<Gatt, Fault> {
-    let thread = GattThread::start().map_err(|error| Fault::new("", &format!("no thread: {error}")))?;
-    let manager = thread.run(Manager::new()).await?;
-    Ok(Gatt { manager, thread })
+    let runtime = tokio::runtime::Handle::current();
+    let dialled = tokio::task::spawn_blocking(move || runtime.block_on(Manager::new())).await;
+    let manager = dialled.map_err(|error| Fault::new("", &error.to_string()))??;
+    Ok(Gatt { manager, ears: Ears::default() })
 }
 
 /// Registers our agent with a bluetoothd that may be a new one. Pairing is all that is missing without it.

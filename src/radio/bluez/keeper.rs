@@ -48,7 +48,8 @@ pub(super) struct Keeper {
     told_of_sleep: watch::Sender<bool>,
     asleep: watch::Receiver<bool>,
     open_links: watch::Receiver<usize>,
-    /// btleplug's connection to the bus. Kept for as long as the bus lives: bluetoothd may come and go behind it.
+    /// btleplug's connection to the bus. Kept for as long as the bus lives: bluetoothd may come and go behind it, and the task that it
+    /// has started ends with the bus only.
     gatt: Option<Gatt>,
     /// Refuses whoever wants to pair unasked; without it, a read of a protected value would hang.
     agent: Option<StandingAgent>,
@@ -207,12 +208,12 @@ impl Keeper {
             Found::Gatt(adapter, Ok((known, gatt)), agent) => {
                 self.backoff.succeeded();
                 self.agent = agent;
-                let thread = known.thread.clone();
+                let ears = known.ears.clone();
                 self.gatt = Some(known);
                 self.generation += 1;
                 let (bus, gone) = (bus.clone(), CancellationToken::new());
                 let (generation, deaf) = (self.generation, Arc::clone(&self.deaf));
-                self.ground = Some(Ground { generation, bus, adapter, gatt, thread, deaf, gone });
+                self.ground = Some(Ground { generation, bus, adapter, gatt, ears, deaf, gone });
             }
             Found::Adapters(Err(fault)) => {
                 self.stale = true;

@@ -9,10 +9,11 @@ use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
+use super::ears::Ear;
 use super::errand::Radio;
 use super::error::{Fault, Meaning, within};
 use super::ground::{Ground, STEP_DEADLINE};
-use super::session::{Deliveries, Order, Session};
+use super::session::{Deliveries, OpenLink, Order, Session};
 use super::signals::DeviceNews;
 use crate::radio::{
     Attribute, CALL_DEADLINE, Link, LinkClosed, Notifications, PeerAddress, Properties, RadioError, WriteMode,
@@ -53,41 +54,34 @@ impl BluezLink {
         radio: &Radio,
         ground: &Ground,
         peer: &PeerAddress,
-        peripheral: Peripheral,
+        ear: Ear,
         news: broadcast::Receiver<DeviceNews>,
     ) -> Result<Self, Fault> {
-        let values = within(STEP_DEADLINE, "notifications", peripheral.notifications()).await?;
-        let values = ground.thread.keep(values);
         let (orders, queue) = mpsc::channel(QUEUED_ORDERS);
         let (closing, closed) = watch::channel(None);
         let hung_up = CancellationToken::new();
         let session = Session {
             peer: peer.clone(),
             ground: ground.clone(),
-            peripheral: peripheral.clone(),
-            values,
+            peripheral: ear.peripheral.clone(),
             orders: queue,
             news,
             asleep: radio.asleep.clone(),
             hung_up: hung_up.clone(),
             stop: radio.stop.clone(),
             deliveries: Deliveries::default(),
+            open: OpenLink::enter(radio, peer),
+            closed: closing,
         };
-        let entry = OpenLink::enter(radio, peer);
-        radio.tasks.spawn(async move {
-            let reason = session.run().await;
-            drop(entry);
-            closing.send_replace(Some(reason));
-        });
-        let characteristics = characteristics(&peripheral);
-        let mtu = peripheral.mtu();
+        ear.attend(session).await?;
+        let mtu = ear.peripheral.mtu();
         tracing::info!(%peer, mtu, generation = ground.generation, "A link is open.");
         Ok(Self {
             peer: peer.clone(),
             ground: ground.clone(),
-            characteristics,
+            characteristics: characteristics(&ear.peripheral),
             mtu,
-            peripheral,
+            peripheral: ear.peripheral,
             orders,
             requests: Semaphore::new(1),
             commands: Semaphore::new(WRITES_IN_FLIGHT),
@@ -220,28 +214,6 @@ impl Link for BluezLink {
         self.hang_up.token().cancel();
         // Two seconds are normal; its task has a deadline of its own, and this one is for a runtime under water.
         let _ = timeout(CALL_DEADLINE, self.closed()).await;
-    }
-}
-
-/// Says that there is a link, for as long as there is.
-struct OpenLink {
-    open: watch::Sender<BTreeSet<PeerAddress>>,
-    count: watch::Sender<usize>,
-    peer: PeerAddress,
-}
-
-impl OpenLink {
-    fn enter(radio: &Radio, peer: &PeerAddress) -> Self {
-        radio.open.send_if_modified(|open| open.insert(peer.clone()));
-        radio.open_links.send_modify(|count| *count += 1);
-        Self { open: radio.open.clone(), count: radio.open_links.clone(), peer: peer.clone() }
-    }
-}
-
-impl Drop for OpenLink {
-    fn drop(&mut self) {
-        self.open.send_if_modified(|open| open.remove(&self.peer));
-        self.count.send_modify(|count| *count -= 1);
     }
 }
 

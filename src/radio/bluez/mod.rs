@@ -1,8 +1,8 @@
 //! Bluetooth LE over BlueZ, the Linux Bluetooth service.
 //!
-//! Two libraries speak D-Bus here, each over a connection of its own. btleplug does GATT: connect, read, write, listen. zbus does what
-//! btleplug leaves out: discovery of LE only, pairing, power, bonds, and the news that bluetoothd came or went, which no btleplug event
-//! tells. The keeper follows the bus and gives calls their ground; errands use the radio one at a time; each link has a
+//! Two libraries speak D-Bus here, each over a connection of its own. btleplug does GATT: services, read, write, listen. zbus does what
+//! btleplug leaves out or does not do safely: discovery of LE only, connects, pairing, power, bonds, and the news that bluetoothd
+//! came or went, which no btleplug event tells. The keeper follows the bus and gives calls their ground; errands use the radio one at a time; each link has a
 //! session that finds out why it ends.
 //!
 //! A library's bug must not take the daemon with it: bluez-async is known to panic in tasks of its own when the bus goes away. So
@@ -15,12 +15,12 @@ mod bus;
 mod central;
 mod connecting;
 mod discovery;
+mod ears;
 mod echo;
 mod errand;
 mod error;
 #[cfg(test)]
 mod fake_bluez;
-mod gatt_thread;
 mod ground;
 mod inquiry;
 mod keeper;

@@ -3,7 +3,7 @@
 //! btleplug's stream of notifications does not end when the link does, and nobody tells that bluetoothd died. So this task listens
 //! to three others at the same time: the news of devices, the ground under the link, and the computer's sleep.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::echo::Echo;
+use super::errand::Radio;
 use super::error::within;
-use super::gatt_thread::Kept;
 use super::ground::Ground;
 use super::signals::{DeviceEvent, DeviceNews};
 use crate::radio::{LinkClosed, NotificationSink, PeerAddress};
@@ -39,20 +39,22 @@ pub(super) enum Order {
 }
 
 /// The notifications of all characteristics of a peripheral.
-pub(super) type Values = Kept<Pin<Box<dyn Stream<Item = ValueNotification> + Send>>>;
+pub(super) type Values = Pin<Box<dyn Stream<Item = ValueNotification> + Send>>;
 
 /// The task's own.
 pub(super) struct Session {
     pub peer: PeerAddress,
     pub ground: Ground,
     pub peripheral: Peripheral,
-    pub values: Values,
     pub orders: mpsc::Receiver<Order>,
     pub news: broadcast::Receiver<DeviceNews>,
     pub asleep: watch::Receiver<bool>,
     pub hung_up: CancellationToken,
     pub stop: CancellationToken,
     pub deliveries: Deliveries,
+    /// Says that there is a link.
+    pub open: OpenLink,
+    pub closed: watch::Sender<Option<LinkClosed>>,
 }
 
 /// Who gets what.
@@ -64,31 +66,32 @@ pub(super) struct Deliveries {
 }
 
 impl Session {
-    /// Runs until the link is closed. If it is this side that closes it, it is closed when this returns.
-    pub async fn run(mut self) -> LinkClosed {
-        let (reason, disconnect) = self.until_closed().await;
+    /// Runs until the link is closed, and tells who holds it. If it is this side that closes it, it is closed then.
+    pub async fn run(mut self, values: &mut Values) {
+        let (reason, disconnect) = self.until_closed(values).await;
         if self.deliveries.dropped > 0 {
             tracing::warn!(peer = %self.peer, dropped = self.deliveries.dropped, "Notifications came faster than they were taken.");
         }
-        let Self { peer, ground, deliveries, values, .. } = self;
+        let Self { peer, ground, deliveries, open, closed, .. } = self;
         // Ends the notifications.
-        drop((deliveries, values));
+        drop(deliveries);
         if disconnect {
             ground.disconnect(&peer).await;
         }
         tracing::info!(%peer, %reason, "A link has ended.");
-        reason
+        drop(open);
+        closed.send_replace(Some(reason));
     }
 
     /// Takes the values that have come in. All that was announced before an answer is among them once the answer is here.
-    fn take_values(&mut self) {
-        while let Some(Some(value)) = self.values.next().now_or_never() {
+    fn take(&mut self, values: &mut Values) {
+        while let Some(Some(value)) = values.next().now_or_never() {
             self.deliveries.value(value.uuid, value.value.into());
         }
     }
 
     /// The reason, and whether the link is still to be closed.
-    async fn until_closed(&mut self) -> (LinkClosed, bool) {
+    async fn until_closed(&mut self, values: &mut Values) -> (LinkClosed, bool) {
         loop {
             // What ends the link comes first, and a stop before the ground that it takes away with it, or nobody would close the link;
             // orders before values, so that a read is known before its echo; the answer to a read
@@ -106,18 +109,18 @@ impl Session {
                     Order::Gone => return (LinkClosed::Lost, true),
                     Order::Reading(..) => {
                         // The former read has been answered, or nobody waits for its answer any more.
-                        self.take_values();
+                        self.take(values);
                         self.deliveries.conclude();
                         self.deliveries.order(order);
                     }
                     order => self.deliveries.order(order),
                 },
-                value = self.values.next() => match value {
+                value = values.next() => match value {
                     Some(value) => self.deliveries.value(value.uuid, value.value.into()),
                     None => return (LinkClosed::RadioGone, false),
                 },
                 read = self.deliveries.read() => {
-                    self.take_values();
+                    self.take(values);
                     self.deliveries.release(read.as_deref());
                 }
             }
@@ -134,7 +137,7 @@ async fn reason(
     match news {
         Ok(news) if news.peer != *peer => None,
         Ok(news) => match news.event {
-            DeviceEvent::Appeared => None,
+            DeviceEvent::Appeared | DeviceEvent::Resolved => None,
             DeviceEvent::Forgotten => Some(LinkClosed::Lost),
             DeviceEvent::Disconnected(reason) => Some(reason.unwrap_or(LinkClosed::Lost)),
         },
@@ -198,6 +201,29 @@ impl Deliveries {
         } else {
             self.dropped += 1;
         }
+    }
+}
+
+/// Says that there is a link, for as long as there is.
+#[derive(Debug)]
+pub(super) struct OpenLink {
+    open: watch::Sender<BTreeSet<PeerAddress>>,
+    count: watch::Sender<usize>,
+    peer: PeerAddress,
+}
+
+impl OpenLink {
+    pub fn enter(radio: &Radio, peer: &PeerAddress) -> Self {
+        radio.open.send_if_modified(|open| open.insert(peer.clone()));
+        radio.open_links.send_modify(|count| *count += 1);
+        Self { open: radio.open.clone(), count: radio.open_links.clone(), peer: peer.clone() }
+    }
+}
+
+impl Drop for OpenLink {
+    fn drop(&mut self) {
+        self.open.send_if_modified(|open| open.remove(&self.peer));
+        self.count.send_modify(|count| *count -= 1);
     }
 }
 

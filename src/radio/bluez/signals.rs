@@ -46,6 +46,8 @@ pub(super) struct DeviceNews {
 pub(super) enum DeviceEvent {
     /// BlueZ knows it now.
     Appeared,
+    /// Its services are known.
+    Resolved,
     /// BlueZ has forgotten it.
     Forgotten,
     /// Its link is gone, and why where BlueZ says so (from 5.82 on).
@@ -119,6 +121,7 @@ fn changed(path: &str, message: &Message) -> Option<Signal> {
     match interface.as_str() {
         ADAPTER => Some(Signal::Adapter(path.to_owned(), values)),
         DEVICE if flag(&values, "Connected") == Some(false) => device(path, DeviceEvent::Disconnected(None)),
+        DEVICE if flag(&values, "ServicesResolved") == Some(true) => device(path, DeviceEvent::Resolved),
         _ => None,
     }
 }
@@ -192,6 +195,7 @@ mod tests {
         assert_eq!(change("Connected", false), Some(DeviceEvent::Disconnected(None)));
         assert_eq!(change("Connected", true), None);
         assert_eq!(change("ServicesResolved", false), None);
+        assert_eq!(change("ServicesResolved", true), Some(DeviceEvent::Resolved));
     }
 
     #[test]
