@@ -1,8 +1,14 @@
 //! What can go wrong in a session.
 
+use super::FailureKind;
 use crate::outbox::OutboxError;
+use crate::radio::RadioError;
 use crate::watch::WatchError;
 use crate::wire::bridge::{ErrorCode, Seq};
+
+/// ATT errors of a peer that wants an authenticated or encrypted link (Core, Vol 3, Part F, 3.4.1.1): insufficient authentication,
+/// insufficient key size, insufficient encryption.
+const WANTS_PAIRING: [u8; 3] = [0x05, 0x0C, 0x0F];
 
 /// Why a session broke off. What was committed before stays.
 #[derive(Debug, thiserror::Error)]
@@ -47,12 +53,41 @@ impl From<WatchError> for SyncError {
 }
 
 impl SyncError {
+    /// What it asks for.
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            Self::Watch(error) => FailureKind::of(error),
+            Self::Outbox(error) | Self::Unsaved { source: error, .. } if !error.is_transient() => {
+                FailureKind::Permanent
+            }
+            Self::Outbox(_)
+            | Self::Unsaved { .. }
+            | Self::LogChanged
+            | Self::NumberReused(_)
+            | Self::NoProgress { .. } => FailureKind::Passing,
+        }
+    }
+
     /// Whether it may work later without anybody doing anything.
     pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Watch(error) => error.is_transient(),
-            Self::Outbox(error) | Self::Unsaved { source: error, .. } => error.is_transient(),
-            Self::LogChanged | Self::NumberReused(_) | Self::NoProgress { .. } => true,
+        self.kind().is_transient()
+    }
+}
+
+impl FailureKind {
+    /// What an error of a conversation asks for.
+    pub fn of(error: &WatchError) -> Self {
+        match error {
+            WatchError::Radio(RadioError::Timeout(_) | RadioError::Other(_)) => Self::RadioHung,
+            WatchError::Radio(RadioError::Busy(_)) => Self::RadioBusy,
+            WatchError::Radio(RadioError::PairingNeeded(_))
+            | WatchError::Refused { code: ErrorCode::NotPaired, .. } => Self::PairingNeeded,
+            WatchError::Radio(RadioError::Refused { code }) if WANTS_PAIRING.contains(code) => {
+                Self::PairingNeeded
+            }
+            WatchError::Radio(RadioError::StaleBond(_)) => Self::StaleBond,
+            error if error.is_transient() => Self::Passing,
+            _ => Self::Permanent,
         }
     }
 }

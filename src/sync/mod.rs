@@ -21,7 +21,7 @@ pub use error::SyncError;
 pub use live::{Listening, listen};
 pub use quiet::QuietHours;
 pub use recovery::{Recovery, RecoveryCounts};
-pub use report::{Outcome, SessionReport};
+pub use report::{FailureKind, Outcome, SessionReport};
 pub use session::collect;
 pub use slots::Slots;
 pub use status::{Progress, WaitReason, WatchCounts, WatchState, WatchStatus};

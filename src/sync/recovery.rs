@@ -1,7 +1,8 @@
 //! The ladder that a wedged radio is helped along: stop a discovery, disconnect the watch, switch the adapter off and on, tell.
 //!
 //! All watches of an adapter climb one ladder: that several fail in the same way is what tells a radio that hangs from a watch that
-//! does. Whatever succeeds leads back to its foot. A watch that is away is no failure and never leads up.
+//! does. A session that brings something, or fails for another reason, leads back to its foot; to be connected does not, since a radio
+//! may well hang after that. A watch that is away is no failure and never leads up.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -80,7 +81,7 @@ impl Recovery {
         self.counts.subscribe()
     }
 
-    /// Something worked.
+    /// The radio works: more came of a link than that it was open.
     pub(super) fn succeeded(&self) {
         self.ladder.send_if_modified(|ladder| {
             ladder.succeeded();

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::SyncError;
 use crate::measurement::UtcMicros;
 use crate::outbox::{self, LogKey};
 use crate::wire::bridge::{DeviceId, Seq};
@@ -41,9 +42,48 @@ pub enum Outcome {
     Failed {
         /// What happened.
         reason: String,
-        /// Whether it may work later without anybody doing anything.
+        /// What sort of failure that is.
+        #[serde(default)]
+        kind: FailureKind,
+        /// Whether it may work later without anybody doing anything; the kind decides it.
         transient: bool,
     },
+}
+
+/// What a failure asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// It may be gone the next time.
+    #[default]
+    Passing,
+    /// A call ran into its deadline, or ended in a way that nobody has a name for: a radio that hangs looks like this.
+    RadioHung,
+    /// The Bluetooth service does something else.
+    RadioBusy,
+    /// The watch wants to be paired.
+    PairingNeeded,
+    /// The watch does not know the bond that is here.
+    StaleBond,
+    /// Trying again will not change it.
+    Permanent,
+}
+
+impl FailureKind {
+    /// Whether it may work later without anybody doing anything.
+    pub const fn is_transient(self) -> bool {
+        match self {
+            Self::Passing | Self::RadioHung | Self::RadioBusy => true,
+            Self::PairingNeeded | Self::StaleBond | Self::Permanent => false,
+        }
+    }
+}
+
+impl From<&SyncError> for Outcome {
+    fn from(error: &SyncError) -> Self {
+        let kind = error.kind();
+        Self::Failed { reason: error.to_string(), kind, transient: kind.is_transient() }
+    }
 }
 
 impl SessionReport {
@@ -67,5 +107,23 @@ impl fmt::Display for Outcome {
             Self::Complete => f.write_str("complete"),
             Self::Failed { reason, .. } => write!(f, "failed: {reason}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_tells_its_kind_and_one_of_old_is_still_read() {
+        let failed = Outcome::from(&SyncError::Watch(crate::radio::RadioError::Timeout("a read").into()));
+        let json = serde_json::to_value(&failed).unwrap();
+        let told = r#"{"result":"failed","reason":"no answer to a read within 20 s","kind":"radio_hung","transient":true}"#;
+        assert_eq!(json, serde_json::from_str::<serde_json::Value>(told).unwrap());
+        let old = r#"{"result":"failed","reason":"it broke off","transient":true}"#;
+        assert!(matches!(
+            serde_json::from_str(old).unwrap(),
+            Outcome::Failed { kind: FailureKind::Passing, .. }
+        ));
     }
 }

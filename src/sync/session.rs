@@ -70,7 +70,7 @@ pub async fn collect<L: Link>(
     let result: Result<(), SyncError> = result.await;
     report.at = clock.now();
     if let Err(error) = result {
-        report.outcome = Outcome::Failed { reason: error.to_string(), transient: error.is_transient() };
+        report.outcome = Outcome::from(&error);
     }
     if let Some((key, log)) = opened {
         // The ledger is a convenience here: a session that cannot be noted down has still committed its blocks.

@@ -28,8 +28,7 @@ impl FromStr for ControllerAddress {
     type Err = InvalidAddress;
 
     fn from_str(text: &str) -> Result<Self, InvalidAddress> {
-        let capitals = text.trim().to_ascii_uppercase();
-        if is_address(&capitals) { Ok(Self(capitals)) } else { Err(InvalidAddress(text.to_owned())) }
+        PeerAddress::parse(text).map(|address| Self(address.0)).ok_or_else(|| InvalidAddress(text.to_owned()))
     }
 }
 
@@ -49,23 +48,15 @@ impl AdapterChoice {
     }
 }
 
-/// Six bytes in capital hex with colons.
-pub(super) fn is_address(text: &str) -> bool {
-    text.len() == 17
-        && text.split(':').count() == 6
-        && text.split(':').all(|byte| byte.len() == 2 && byte.bytes().all(|digit| digit.is_ascii_hexdigit()))
-}
-
 /// Where BlueZ keeps a device: `/org/bluez/hci0/dev_E7_12_0A_00_00_01`. `None` if the address is not one.
 pub(super) fn device_path(adapter: &str, peer: &PeerAddress) -> Option<String> {
-    is_address(&peer.0).then(|| format!("{adapter}/dev_{}", peer.0.to_ascii_uppercase().replace(':', "_")))
+    PeerAddress::parse(&peer.0).map(|peer| format!("{adapter}/dev_{}", peer.0.replace(':', "_")))
 }
 
 /// The address of the device at a path, also of something that belongs to it (a service, a characteristic).
 pub(super) fn device_address(path: &str) -> Option<PeerAddress> {
     let rest = path.split_once("/dev_")?.1;
-    let address = rest.split('/').next()?.replace('_', ":");
-    is_address(&address).then_some(PeerAddress(address))
+    PeerAddress::parse(&rest.split('/').next()?.replace('_', ":"))
 }
 
 #[cfg(test)]

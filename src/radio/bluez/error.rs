@@ -114,7 +114,10 @@ impl Fault {
 impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let name = self.name.rsplit('.').next().unwrap_or(&self.name);
-        if self.detail.is_empty() { f.write_str(name) } else { write!(f, "{} ({name})", self.detail) }
+        match (self.detail.as_str(), name) {
+            ("", only) | (only, "") => f.write_str(only),
+            (detail, name) => write!(f, "{detail} ({name})"),
+        }
     }
 }
 

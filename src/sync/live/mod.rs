@@ -70,7 +70,7 @@ pub async fn listen<D: Live>(
     let result: Result<(), SyncError> = result.await;
     report.at = clock.now();
     if let Err(error) = result {
-        report.outcome = Outcome::Failed { reason: error.to_string(), transient: error.is_transient() };
+        report.outcome = Outcome::from(&error);
     }
     if let Some((session, log)) = opened {
         // As with any session: what is committed is committed, noted down or not.

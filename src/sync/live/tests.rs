@@ -134,7 +134,7 @@ async fn what_a_full_disk_costs_in_the_end_is_said() {
         outbox.limit_pages(1).await;
     };
     let ((report, told), ()) = tokio::join!(heard(&outbox, clock, 2_700), disk);
-    let Outcome::Failed { reason, transient: true } = &report.outcome else { panic!("{report:?}") };
+    let Outcome::Failed { reason, transient: true, .. } = &report.outcome else { panic!("{report:?}") };
     let lost = told.samples - told.stored;
     assert!(lost > 0 && reason.starts_with(&format!("{lost} samples could not be stored and are lost: ")));
     assert!(reason.contains("is full"), "{reason}");

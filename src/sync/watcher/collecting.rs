@@ -81,12 +81,17 @@ impl<C: Central> Watcher<C> {
     async fn failure_of(&mut self, report: &SessionReport, bridge: &Bridge<C::Link>) -> Option<Failure> {
         if report.outcome == Outcome::Complete {
             self.policy.completed();
+            self.shared.recovery.succeeded();
             return None;
         }
         if report.new > 0 {
             self.policy.was_of_use();
         }
-        Failure::of_session(report, end_of(bridge.link()).await)
+        let failure = Failure::of_session(report, end_of(bridge.link()).await);
+        if report.new > 0 || !failure.as_ref().is_some_and(Failure::may_be_the_radio) {
+            self.shared.recovery.succeeded();
+        }
+        failure
     }
 
     /// The time between two sessions. `None`: the next is due.

@@ -2,13 +2,9 @@
 
 use super::policy::Class;
 use crate::radio::{LinkClosed, RadioError, RadioTrouble};
-use crate::sync::{Outcome, SessionReport, WaitReason};
+use crate::sync::{FailureKind, Outcome, SessionReport, WaitReason};
 use crate::watch::WatchError;
-use crate::wire::bridge::{DeviceId, ErrorCode};
-
-/// ATT errors of a peer that wants an authenticated or encrypted link (Core, Vol 3, Part F, 3.4.1.1): insufficient authentication,
-/// insufficient key size, insufficient encryption.
-const WANTS_PAIRING: [u8; 3] = [0x05, 0x0C, 0x0F];
+use crate::wire::bridge::DeviceId;
 
 /// Why a visit to the watch broke off.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,28 +45,23 @@ pub enum Failure {
 impl Failure {
     /// What an error means. `used`: the watch had told who it is over this link.
     pub fn of(error: &WatchError, used: bool) -> Self {
-        let said = error.to_string();
         match error {
-            WatchError::Radio(error) => Self::of_radio(error, said, used),
-            WatchError::Refused { code: ErrorCode::NotPaired, .. } => Self::PairingNeeded,
-            error if error.is_transient() => Self::Failed(said),
-            _ => Self::Refused(said),
+            WatchError::Radio(RadioError::NotFound(_)) => Self::Away,
+            WatchError::Radio(RadioError::NotReady(trouble)) => Self::Radio(trouble.clone()),
+            WatchError::Radio(RadioError::Aborted(_)) => Self::Aborted(error.to_string()),
+            WatchError::Radio(RadioError::Closed(closed)) => Self::of_closed(*closed, used),
+            error => Self::of_kind(FailureKind::of(error), error.to_string()),
         }
     }
 
-    fn of_radio(error: &RadioError, said: String, used: bool) -> Self {
-        match error {
-            RadioError::NotFound(_) => Self::Away,
-            RadioError::NotReady(trouble) => Self::Radio(trouble.clone()),
-            RadioError::Aborted(_) => Self::Aborted(said),
-            RadioError::Closed(closed) => Self::of_closed(*closed, used),
-            RadioError::Busy(_) => Self::Busy(said),
-            RadioError::Timeout(_) | RadioError::Other(_) => Self::Wedged(said),
-            RadioError::PairingNeeded(_) => Self::PairingNeeded,
-            RadioError::Refused { code } if WANTS_PAIRING.contains(code) => Self::PairingNeeded,
-            RadioError::StaleBond(_) => Self::StaleBond,
-            error if error.is_transient() => Self::Failed(said),
-            _ => Self::Refused(said),
+    fn of_kind(kind: FailureKind, said: String) -> Self {
+        match kind {
+            FailureKind::Passing => Self::Failed(said),
+            FailureKind::RadioHung => Self::Wedged(said),
+            FailureKind::RadioBusy => Self::Busy(said),
+            FailureKind::PairingNeeded => Self::PairingNeeded,
+            FailureKind::StaleBond => Self::StaleBond,
+            FailureKind::Permanent => Self::Refused(said),
         }
     }
 
@@ -89,8 +80,7 @@ impl Failure {
         match (&report.outcome, closed) {
             (Outcome::Complete, _) => None,
             (Outcome::Failed { .. }, Some(closed)) => Some(Self::of_closed(closed, true)),
-            (Outcome::Failed { reason, transient: true }, None) => Some(Self::Failed(reason.clone())),
-            (Outcome::Failed { reason, transient: false }, None) => Some(Self::Refused(reason.clone())),
+            (Outcome::Failed { reason, kind, .. }, None) => Some(Self::of_kind(*kind, reason.clone())),
         }
     }
 

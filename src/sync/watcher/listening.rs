@@ -77,6 +77,7 @@ impl<C: Central> Watcher<C> {
                         self.board.show(WatchState::Live(shown));
                         self.arrivals.notify_one();
                         self.policy.was_of_use();
+                        self.shared.recovery.succeeded();
                     }
                     continue;
                 }

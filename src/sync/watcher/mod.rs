@@ -190,7 +190,8 @@ impl<C: Central> Watcher<C> {
             Ending::Failed(failure) => failure,
         };
         let aborts = self.policy.aborts(matches!(failure, Failure::Aborted(_)));
-        if aborts >= ABORTS_OF_A_STALE_BOND && self.is_bonded().await {
+        let bond_in_doubt = failure == Failure::PairingNeeded || aborts >= ABORTS_OF_A_STALE_BOND;
+        if bond_in_doubt && self.is_bonded().await {
             failure = Failure::StaleBond;
         }
         self.board.count(|counts| {

@@ -107,7 +107,6 @@ impl<C: Central> Watcher<C> {
             Err(error) => return Err(Failure::Failed(error.to_string()).into()),
         }
         self.policy.reached();
-        self.shared.recovery.succeeded();
         self.board.met(device, D::NAME, &identity);
         Ok((device, identity))
     }

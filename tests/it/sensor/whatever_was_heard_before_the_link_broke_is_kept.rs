@@ -16,7 +16,7 @@ async fn out_of_range_in_the_middle_of_a_run() {
         listener.air.set_in_range(&address(), false);
     };
     let ((report, told), ()) = tokio::join!(listener.listen_for(300), leave);
-    let Outcome::Failed { reason, transient: true } = &report.outcome else { panic!("{report:?}") };
+    let Outcome::Failed { reason, transient: true, .. } = &report.outcome else { panic!("{report:?}") };
     assert!(reason.contains("out of range"), "{reason}");
     assert!(told.samples >= 2 * 46 && told.stored == told.samples, "{told:?}");
     assert_eq!(listener.stored(Stream::HEART_RATE).await.len() as u64 * 2 + 1, told.samples);

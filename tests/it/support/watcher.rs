@@ -42,6 +42,8 @@ pub struct Diary {
     pub most_links: usize,
     /// Every connect ends like this from now on.
     pub error: Option<Error>,
+    /// Every write over a link ends like this from now on.
+    pub write_error: Option<Error>,
     /// Whether the host holds a bond with every watch.
     pub bonded: bool,
     links: usize,
@@ -70,9 +72,15 @@ impl Radio {
         self.diary().error = Some(error);
     }
 
-    /// From now on connects are as the air makes them.
+    /// From now on links open, but every write over one ends like this.
+    pub fn fail_writes(&self, error: Error) {
+        self.diary().write_error = Some(error);
+    }
+
+    /// From now on connects and writes are as the air makes them.
     pub fn mend(&self) {
-        self.diary().error = None;
+        let mut diary = self.diary();
+        (diary.error, diary.write_error) = (None, None);
     }
 
     /// From now on no open link answers, and none ends.
@@ -110,7 +118,8 @@ impl Central for Radio {
         let mut diary = self.diary();
         diary.links += 1;
         diary.most_links = diary.most_links.max(diary.links);
-        Ok(RadioLink { link, diary: Arc::clone(&self.diary), mute: Arc::clone(&self.mute) })
+        let peer = peer.clone();
+        Ok(RadioLink { link, peer, diary: Arc::clone(&self.diary), mute: Arc::clone(&self.mute) })
     }
 
     fn state(&self) -> watch::Receiver<RadioState> {
@@ -130,6 +139,7 @@ impl Central for Radio {
 /// A link that is counted while it is open.
 pub struct RadioLink {
     link: AirLink,
+    peer: PeerAddress,
     diary: Arc<Mutex<Diary>>,
     mute: Arc<AtomicBool>,
 }
@@ -161,7 +171,11 @@ impl Link for RadioLink {
     }
 
     async fn write(&self, characteristic: Uuid, value: Vec<u8>, mode: WriteMode) -> Result<(), RadioError> {
-        self.link.write(characteristic, value, mode).await
+        let error = self.diary.lock().unwrap().write_error;
+        match error {
+            Some(error) => Err(error(&self.peer)),
+            None => self.link.write(characteristic, value, mode).await,
+        }
     }
 
     async fn subscribe(&self, characteristic: Uuid) -> Result<Notifications, RadioError> {

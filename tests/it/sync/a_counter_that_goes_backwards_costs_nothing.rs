@@ -39,7 +39,7 @@ async fn a_number_that_is_used_again_begins_an_era() {
     scene.record_events(50);
 
     let report = scene.session().await;
-    let Outcome::Failed { reason, transient: true } = report.outcome else { panic!("{report:?}") };
+    let Outcome::Failed { reason, transient: true, .. } = report.outcome else { panic!("{report:?}") };
     assert!(reason.contains(&format!("number {cursor} a second time")), "{reason}");
     scene.complete_session().await;
     let [old, new] = scene.stored().try_into().unwrap();

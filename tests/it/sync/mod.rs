@@ -3,6 +3,7 @@
 
 mod a_counter_that_goes_backwards_costs_nothing;
 mod a_session_collects_everything_once;
+mod a_session_that_breaks_says_what_it_takes;
 mod a_stranger_is_not_filed;
 mod a_watcher_leaves_its_watch_alone;
 mod a_watcher_looks_after_its_watch;

@@ -30,7 +30,7 @@ async fn a_watch_with_another_version() {
     let scene = Scene::new(worn_for(6)).await;
     scene.tamper(Newer);
     let report = scene.session().await;
-    let Outcome::Failed { reason, transient: false } = report.outcome else { panic!("{report:?}") };
+    let Outcome::Failed { reason, transient: false, .. } = report.outcome else { panic!("{report:?}") };
     assert_eq!(
         reason,
         "the watch speaks version 2.0 of the bridge service, this program speaks 1.0; update one of them"
@@ -69,7 +69,7 @@ async fn a_watch_that_falls_silent_in_the_middle_of_a_pull() {
         scene.tamper(FallsSilent { after: 100, mute });
         let start = Instant::now();
         let report = scene.session().await;
-        let Outcome::Failed { reason, transient: true } = report.outcome else { panic!("{report:?}") };
+        let Outcome::Failed { reason, transient: true, .. } = report.outcome else { panic!("{report:?}") };
         assert_eq!(reason, format!("the watch did not answer {unanswered}"));
         assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
         assert!(report.new > 0);

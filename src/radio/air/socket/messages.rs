@@ -79,6 +79,8 @@ pub enum Failure {
     NoCharacteristic(Uuid),
     Refused { code: u8 },
     Other(String),
+    Aborted(PeerAddress),
+    Busy(String),
 }
 
 impl From<RadioError> for Failure {
@@ -91,6 +93,8 @@ impl From<RadioError> for Failure {
             RadioError::NoCharacteristic(uuid) => Self::NoCharacteristic(uuid),
             RadioError::Refused { code } => Self::Refused { code },
             RadioError::Other(why) => Self::Other(why),
+            RadioError::Aborted(peer) => Self::Aborted(peer),
+            RadioError::Busy(why) => Self::Busy(why),
             // What only a real radio says.
             other => Self::Other(other.to_string()),
         }
@@ -107,6 +111,8 @@ impl From<Failure> for RadioError {
             Failure::NoCharacteristic(uuid) => Self::NoCharacteristic(uuid),
             Failure::Refused { code } => Self::Refused { code },
             Failure::Other(why) => Self::Other(why),
+            Failure::Aborted(peer) => Self::Aborted(peer),
+            Failure::Busy(why) => Self::Busy(why),
         }
     }
 }
@@ -134,5 +140,26 @@ mod tests {
         assert_eq!(hex(&FromAir::Failed { id: 1, failure: Failure::Refused { code: 5 } }), "05010505");
         assert_eq!(hex(&FromAir::Notification { id: 1, value: vec![1, 2] }), "0601020102");
         assert_eq!(hex(&FromAir::Closed(LinkClosed::RadioGone)), "0703");
+        // Added later; the older ones keep their numbers.
+        assert_eq!(hex(&FromAir::Refused(Failure::Other("?".into()))), "0106013f");
+        assert_eq!(hex(&FromAir::Refused(Failure::Aborted(PeerAddress("E7".into())))), "0107024537");
+        assert_eq!(hex(&FromAir::Failed { id: 1, failure: Failure::Busy("?".into()) }), "050108013f");
+    }
+
+    #[test]
+    fn whatever_decides_how_long_to_wait_survives_the_trip() {
+        let peer = PeerAddress("E7".to_owned());
+        for error in [
+            RadioError::NotFound(peer.clone()),
+            RadioError::Aborted(peer),
+            RadioError::Busy("a scan".to_owned()),
+            RadioError::Closed(LinkClosed::ByPeer),
+            RadioError::Refused { code: 5 },
+            RadioError::Other("?".to_owned()),
+        ] {
+            let told = error.to_string();
+            let arrived = RadioError::from(Failure::from(error));
+            assert_eq!(arrived.to_string(), told);
+        }
     }
 }
