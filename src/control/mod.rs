@@ -3,7 +3,7 @@
 //! ```text
 //! GET  /v1/status        what every part is doing             -> Status
 //! GET  /v1/events        the same, a line whenever it changes -> Status, one JSON object a line
-//! POST /v1/sync          a session now: {watch?}, without it with every watch
+//! POST /v1/sync          a session now: {watch?}, without it with every watch -> Asked
 //!
 //! POST /v1/scan          {seconds?}                 -> News, one JSON object a line; whoever hangs up calls it off
 //! POST /v1/probe         {watch}                    -> News
@@ -34,5 +34,5 @@ pub use desk::{
     news,
 };
 pub use server::{bind, serve};
-pub use stage::{CloudView, Parts, Stage};
-pub use status::{CloudStatus, DaemonStatus, FailingLoop, StageName, Status};
+pub use stage::{CloudView, Parts, RadioView, Stage};
+pub use status::{Asked, CloudStatus, DaemonStatus, FailingLoop, RadioStatus, StageName, Status};

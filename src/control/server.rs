@@ -14,7 +14,6 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +22,7 @@ use super::desk::{Complaint, DeskError, Fault, find};
 use super::listener::Limited;
 use super::radio_routes;
 use super::stage::{Changes, Stage};
+use super::status::Asked;
 use crate::measurement::UtcMicros;
 
 /// A line at most this often, however fast things change.
@@ -166,11 +166,12 @@ async fn sync_now(State(control): State<Control>, body: Bytes) -> Response {
             Err(error) => return complain(&error.complaint()),
         },
     };
-    let hearing: Vec<_> = asked.iter().filter_map(|seat| seat.sync_now.as_ref()).collect();
-    for watch in &hearing {
+    for watch in asked.iter().filter_map(|seat| seat.sync_now.as_ref()) {
         watch.notify_one();
     }
-    Json(json!({ "watches": hearing.len() })).into_response()
+    let not_now = asked.iter().map(|seat| seat.status.borrow().clone());
+    let not_now = not_now.filter(|status| status.state.is_barred()).collect();
+    Json(Asked { watches: asked.len() as u64, not_now }).into_response()
 }
 
 /// What a request says; nothing at all is as good as `{}`.

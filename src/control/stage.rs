@@ -7,12 +7,12 @@ use futures_util::future::select_all;
 use tokio::sync::watch;
 
 use super::desk::{RadioDesk, Seat};
-use super::status::{CloudStatus, DaemonStatus, FailingLoop, StageName, Status};
+use super::status::{CloudStatus, DaemonStatus, FailingLoop, RadioStatus, StageName, Status};
 use crate::cloud::AuthState;
 use crate::measurement::UtcMicros;
 use crate::outbox::{Outbox, OutboxError, Sink};
 use crate::radio::RadioState;
-use crate::sync::WatchStatus;
+use crate::sync::{RecoveryCounts, WatchStatus};
 use crate::upload::{self, UploadStatus};
 
 /// How far the daemon is, and what there is to look at.
@@ -30,8 +30,8 @@ pub enum Stage {
 pub struct Parts {
     /// The store.
     pub outbox: Outbox,
-    /// Whether the radio can be used; `None` without one.
-    pub radio: Option<watch::Receiver<RadioState>>,
+    /// The radio; `None` without one.
+    pub radio: Option<RadioView>,
     /// The watches that are looked after; they come and go.
     pub seats: watch::Receiver<Vec<Seat>>,
     /// Where radio matters are brought; `None` without a radio.
@@ -40,6 +40,14 @@ pub struct Parts {
     pub cloud: Option<CloudView>,
     /// Loops that wait to be started again.
     pub failing: watch::Receiver<Vec<FailingLoop>>,
+}
+
+/// The radio as the control socket sees it.
+pub struct RadioView {
+    /// Whether it can be used.
+    pub state: watch::Receiver<RadioState>,
+    /// What was tried to get it going again.
+    pub recovery: watch::Receiver<RecoveryCounts>,
 }
 
 /// The cloud as the control socket sees it.
@@ -74,7 +82,10 @@ impl Stage {
         };
         let sink = parts.cloud.as_ref().map_or_else(upload::nowatch, |cloud| cloud.sink.clone());
         let outbox = parts.outbox.summary(&sink).await?;
-        let radio = parts.radio.as_ref().map(|radio| radio.borrow().clone());
+        let radio = parts.radio.as_ref().map(|radio| RadioStatus {
+            state: radio.state.borrow().clone(),
+            recovery: *radio.recovery.borrow(),
+        });
         let watches = parts.seats.borrow().iter().map(|seat| seat.status.borrow().clone()).collect();
         let cloud = parts.cloud.as_ref().map(|cloud| CloudStatus {
             base_url: cloud.base_url.clone(),
@@ -89,6 +100,7 @@ impl Stage {
 #[derive(Default)]
 pub(super) struct Changes {
     radio: Option<watch::Receiver<RadioState>>,
+    recovery: Option<watch::Receiver<RecoveryCounts>>,
     seats: Option<watch::Receiver<Vec<Seat>>>,
     watches: Vec<watch::Receiver<WatchStatus>>,
     upload: Option<watch::Receiver<UploadStatus>>,
@@ -105,7 +117,8 @@ impl Stage {
         let seats = from_now_on(&parts.seats);
         let watches = seats.borrow().iter().map(|seat| from_now_on(&seat.status)).collect();
         Changes {
-            radio: parts.radio.as_ref().map(from_now_on),
+            radio: parts.radio.as_ref().map(|radio| from_now_on(&radio.state)),
+            recovery: parts.radio.as_ref().map(|radio| from_now_on(&radio.recovery)),
             seats: Some(seats),
             watches,
             upload: cloud.map(|cloud| from_now_on(&cloud.upload)),
@@ -119,6 +132,7 @@ impl Changes {
     /// Waits for the first.
     pub(super) async fn next(&mut self) {
         let radio = self.radio.iter_mut().map(|radio| changed(radio).boxed());
+        let recovery = self.recovery.iter_mut().map(|recovery| changed(recovery).boxed());
         let seats = self.seats.iter_mut().map(|seats| changed(seats).boxed());
         let watches = self.watches.iter_mut().map(|watch| changed(watch).boxed());
         let upload = self.upload.iter_mut().map(|upload| changed(upload).boxed());
@@ -126,7 +140,7 @@ impl Changes {
         let failing = self.failing.iter_mut().map(|failing| changed(failing).boxed());
         // One that is always there, as there must be something to wait for.
         let never = std::iter::once(std::future::pending().boxed());
-        let radio = radio.chain(seats).chain(watches);
+        let radio = radio.chain(recovery).chain(seats).chain(watches);
         select_all(radio.chain(upload).chain(auth).chain(failing).chain(never)).await;
     }
 }

@@ -6,7 +6,7 @@ use crate::cloud::AuthState;
 use crate::measurement::UtcMicros;
 use crate::outbox::Summary;
 use crate::radio::RadioState;
-use crate::sync::WatchStatus;
+use crate::sync::{RecoveryCounts, WatchStatus};
 use crate::upload::UploadStatus;
 
 /// Everything at a glance.
@@ -14,15 +14,26 @@ use crate::upload::UploadStatus;
 pub struct Status {
     /// The daemon itself.
     pub daemon: DaemonStatus,
-    /// Whether the radio can be used; `None` if it is off or not started yet.
+    /// The radio; `None` if it is off or not started yet.
     #[serde(default)]
-    pub radio: Option<RadioState>,
+    pub radio: Option<RadioStatus>,
     /// Each watch that is looked after: those that are configured, and those that were paired.
     pub watches: Vec<WatchStatus>,
     /// The cloud, if one is configured.
     pub cloud: Option<CloudStatus>,
     /// What is stored; `None` until the outbox is open.
     pub outbox: Option<Summary>,
+}
+
+/// The radio.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RadioStatus {
+    /// Whether it can be used.
+    #[serde(flatten)]
+    pub state: RadioState,
+    /// What was tried to get it going again, if it ever was.
+    #[serde(default)]
+    pub recovery: RecoveryCounts,
 }
 
 /// The daemon.
@@ -62,6 +73,16 @@ pub enum StageName {
     Running,
     /// Going down.
     Stopping,
+}
+
+/// The answer to whoever wants a session now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// How many watches were asked.
+    pub watches: u64,
+    /// Those of them with which no session will begin now, and what stands in the way; it begins when that has ended.
+    #[serde(default)]
+    pub not_now: Vec<WatchStatus>,
 }
 
 /// The cloud and the way to it.
@@ -142,6 +163,11 @@ mod tests {
             let json = serde_json::to_value(&told).unwrap();
             let word = json.get("reason").or(json.get("state")).and_then(|word| word.as_str());
             assert_eq!(word, Some(told.state.name()));
+        }
+
+        let recovery = RecoveryCounts { power_cycle: 1, ..RecoveryCounts::default() };
+        for state in [RadioState::Ready, RadioState::NotReady(RadioTrouble::AdapterOff)] {
+            survives(&RadioStatus { state, recovery });
         }
 
         let holds = [

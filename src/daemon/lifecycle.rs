@@ -15,7 +15,7 @@ use super::supervisor::Supervisor;
 use super::wiring::{Cloud, Wiring};
 use crate::clock::Clock;
 use crate::config::LinksConfig;
-use crate::control::{self, CloudView, Parts, RadioDesk, Seat, Stage};
+use crate::control::{self, CloudView, Parts, RadioDesk, RadioView, Seat, Stage};
 use crate::outbox::Outbox;
 use crate::radio::Central;
 use crate::sync::{Recovery, Shared, Slots, WatchState, WatchStatus, WatcherConfig};
@@ -120,9 +120,9 @@ impl<C: Central> Plant<C> {
             Some(central) => {
                 let (outbox, supervisor, arrivals) =
                     (outbox.clone(), supervisor.clone(), Arc::clone(&arrivals));
-                let radio = central.state();
-                let shared =
-                    Shared { slots: Slots::new(links.most), recovery: Recovery::new(links.power_cycle) };
+                let recovery = Recovery::new(links.power_cycle);
+                let radio = RadioView { state: central.state(), recovery: recovery.counts() };
+                let shared = Shared { slots: Slots::new(links.most), recovery };
                 let kit = Kit { central, outbox, clock, supervisor, arrivals, shared };
                 let (seats, desk) = open_desk(kit, watches).await?;
                 (Some(radio), seats, Some(desk))

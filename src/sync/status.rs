@@ -167,6 +167,18 @@ impl WaitReason {
 }
 
 impl WatchState {
+    /// Whether something stands in the way that has to end before the watch is reached for again, whoever asks for it.
+    pub const fn is_barred(&self) -> bool {
+        matches!(
+            self,
+            Self::Held { .. }
+                | Self::Updating
+                | Self::RadioOff
+                | Self::Stopped
+                | Self::Waiting { reason: WaitReason::RadioNotReady { .. } | WaitReason::QuietHours, .. }
+        )
+    }
+
     /// The state in a word; of a waiting watch, the reason.
     pub const fn name(&self) -> &'static str {
         match self {

@@ -12,11 +12,13 @@ use super::{daemon, exit, format, small_runtime};
 use crate::clock::Clock;
 use crate::cloud::AuthState;
 use crate::config::Config;
-use crate::control::{CloudStatus, Status};
+use crate::control::{CloudStatus, RadioStatus, Status};
 use crate::measurement::UtcMicros;
 use crate::outbox::Summary;
 use crate::radio::RadioState;
 use crate::upload::{HoldReason, UploadState};
+
+pub use self::watches::in_a_line;
 
 /// What to show and how.
 #[derive(Debug, clap::Args)]
@@ -70,12 +72,8 @@ fn text(status: &Status, now: UtcMicros) -> String {
         let again = format::relative(failing.until, now);
         let _ = write!(out, "\n{} failed: {}; started again {again}", failing.name, failing.reason);
     }
-    match &status.radio {
-        Some(RadioState::Ready) => out.push_str("\nradio: ready"),
-        Some(RadioState::NotReady(trouble)) => {
-            let _ = write!(out, "\nradio: not ready: {trouble}");
-        }
-        None => {}
+    if let Some(radio) = &status.radio {
+        out.push_str(&radio_text(radio));
     }
     for watch in &status.watches {
         let _ = write!(out, "\n{}", watches::text(watch, now));
@@ -91,6 +89,34 @@ fn text(status: &Status, now: UtcMicros) -> String {
     }
     if let Some(outbox) = &status.outbox {
         out.push_str(&outbox_text(outbox, now));
+    }
+    out
+}
+
+fn radio_text(RadioStatus { state, recovery }: &RadioStatus) -> String {
+    let mut out = match state {
+        RadioState::Ready => "\nradio: ready".to_owned(),
+        RadioState::NotReady(trouble) => format!("\nradio: not ready: {trouble}"),
+    };
+    let tried = [
+        (recovery.stop_discovery, "discovery stopped", "discoveries stopped"),
+        (recovery.disconnect_watch, "watch disconnected", "watches disconnected"),
+        (recovery.power_cycle, "power cycle", "power cycles"),
+        (recovery.failed, "of these failed", "of these failed"),
+    ];
+    let tried: Vec<String> = tried
+        .into_iter()
+        .filter(|(times, ..)| *times > 0)
+        .map(|(times, once, often)| {
+            format!("{} {}", format::count(times), if times == 1 { once } else { often })
+        })
+        .collect();
+    if !tried.is_empty() {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "\n  the radio was helped along: {}", tried.join(", "));
+    }
+    if recovery.stuck {
+        out.push_str("\n  it is stuck, and nothing that may be tried helps; restart bluetooth.service or replug the adapter");
     }
     out
 }
@@ -167,4 +193,30 @@ fn outbox_text(outbox: &Summary, now: UtcMicros) -> String {
         };
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::radio::RadioTrouble;
+    use crate::sync::RecoveryCounts;
+
+    #[test]
+    fn a_radio_that_had_to_be_helped_says_so() {
+        let quiet = RadioStatus { state: RadioState::Ready, recovery: RecoveryCounts::default() };
+        assert_eq!(radio_text(&quiet), "\nradio: ready");
+        let helped = RecoveryCounts { stop_discovery: 2, power_cycle: 1, ..RecoveryCounts::default() };
+        let helped = RadioStatus { state: RadioState::Ready, recovery: helped };
+        let stuck =
+            RecoveryCounts { disconnect_watch: 1, failed: 1, stuck: true, ..RecoveryCounts::default() };
+        let stuck = RadioStatus { state: RadioState::NotReady(RadioTrouble::AdapterOff), recovery: stuck };
+        insta::assert_snapshot!(format!("{}{}", radio_text(&helped), radio_text(&stuck)), @r"
+
+        radio: ready
+          the radio was helped along: 2 discoveries stopped, 1 power cycle
+        radio: not ready: the adapter is switched off; switch it on with `bluetoothctl power on`
+          the radio was helped along: 1 watch disconnected, 1 of these failed
+          it is stuck, and nothing that may be tried helps; restart bluetooth.service or replug the adapter
+        ");
+    }
 }

@@ -6,20 +6,28 @@ use crate::cli::format;
 use crate::measurement::UtcMicros;
 use crate::sync::{Listening, WaitReason, WatchState, WatchStatus};
 
+/// So many failures in a row no longer pass by themselves.
+const MANY: u32 = 5;
+
 /// One line, and another one for details if there are any.
 pub fn text(watch: &WatchStatus, now: UtcMicros) -> String {
-    let name = watch.name.as_deref().unwrap_or(&watch.address.0);
     let complete = watch.complete_at.map_or_else(
         || "nothing fetched completely yet".to_owned(),
         |at| format!("complete {}", format::relative(at, now)),
     );
-    let mut out = format!("watch {name}: {} ({complete})", state_text(watch, now));
+    let mut out = format!("watch {} ({complete})", in_a_line(watch, now));
     let details = details(watch);
     if !details.is_empty() {
         // Writing to a String cannot fail.
         let _ = write!(out, "\n  {}", details.join(", "));
     }
     out
+}
+
+/// The same without what is known of it, for a line of something else.
+pub fn in_a_line(watch: &WatchStatus, now: UtcMicros) -> String {
+    let name = watch.name.as_deref().unwrap_or(&watch.address.0);
+    format!("{name}: {}", state_text(watch, now))
 }
 
 fn state_text(watch: &WatchStatus, now: UtcMicros) -> String {
@@ -42,9 +50,12 @@ fn state_text(watch: &WatchStatus, now: UtcMicros) -> String {
             let command = command(watch, "release");
             format!("on hold, so that another host can have it{until}; to take it back run {command}")
         }
-        WatchState::Updating => "its firmware is being replaced".to_owned(),
-        WatchState::RadioOff => "not looked for: the radio is off; set radio.kind".to_owned(),
-        WatchState::Stopped => "stopped".to_owned(),
+        WatchState::Updating => "its firmware is being replaced; leave it near this computer".to_owned(),
+        WatchState::RadioOff => {
+            "not looked for, as the configuration switches the radio off; set radio.kind to \"bluez\" and restart the daemon"
+                .to_owned()
+        }
+        WatchState::Stopped => "not looked after any more, as the daemon is stopping".to_owned(),
     }
 }
 
@@ -63,24 +74,41 @@ fn live_text(listening: &Listening, now: UtcMicros) -> String {
 fn wait_text(watch: &WatchStatus, reason: &WaitReason) -> String {
     match reason {
         WaitReason::Scheduled => "everything fetched, link released".to_owned(),
-        WaitReason::QuietHours => "left in peace, as it is quiet hours".to_owned(),
-        WaitReason::Away => "away, off, or connected to another phone".to_owned(),
+        WaitReason::QuietHours => {
+            "left alone in its quiet hours; `quiet` in the configuration sets them".to_owned()
+        }
+        WaitReason::Away => "does not answer; it is away, off, or connected to another phone".to_owned(),
         WaitReason::RadioNotReady { trouble } => format!("the radio is not ready: {trouble}"),
-        WaitReason::ItsTurn => "other watches have their turn".to_owned(),
+        WaitReason::ItsTurn => {
+            "waits for its turn; `radio.max_links` sets how many watches may be connected at a time"
+                .to_owned()
+        }
         WaitReason::PairingNeeded => {
             format!("wants to be paired: run `nowbridge pair {}`", watch.address)
         }
         WaitReason::StaleBond => {
             format!("the bond is stale, the watch no longer knows it: run {}", command(watch, "repair"))
         }
-        WaitReason::Refused { detail } => format!("cannot be used: {detail}"),
-        WaitReason::BusyElsewhere { detail, .. } => format!("the Bluetooth service is busy: {detail}"),
-        WaitReason::RadioStuck { detail, failures } => format!(
-            "the radio fails ({failures} in a row): {detail}; \
-             if it goes on, restart bluetooth.service or replug the adapter"
+        WaitReason::Refused { detail } => {
+            format!("cannot be used: {detail}; once that is mended, run {}", command(watch, "sync"))
+        }
+        WaitReason::BusyElsewhere { detail, failures } => format!(
+            "held up{}: {detail}; if it goes on, close other programs that use Bluetooth",
+            in_a_row(*failures)
         ),
-        WaitReason::Failed { detail, failures } => format!("failed ({failures} in a row): {detail}"),
+        WaitReason::RadioStuck { detail, failures } => format!(
+            "the radio fails{}: {detail}; if it goes on, restart bluetooth.service or replug the adapter",
+            in_a_row(*failures)
+        ),
+        WaitReason::Failed { detail, failures } => {
+            let advice = if *failures < MANY { "" } else { "; if it goes on, restart the watch" };
+            format!("failed{}: {detail}{advice}", in_a_row(*failures))
+        }
     }
+}
+
+fn in_a_row(failures: u32) -> String {
+    if failures > 1 { format!(" ({failures} in a row)") } else { String::new() }
 }
 
 fn command(watch: &WatchStatus, verb: &str) -> String {
@@ -114,7 +142,7 @@ fn details(watch: &WatchStatus) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::radio::PeerAddress;
+    use crate::radio::{LinkClosed, PeerAddress, RadioError, RadioTrouble};
     use crate::sync::WatchCounts;
     use crate::watch::{DriverName, Identity};
 
@@ -135,20 +163,53 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_to_act_reads_the_command() {
-        let waiting = |reason| WatchState::Waiting { reason, until: None };
-        let shown = [
-            waiting(WaitReason::StaleBond),
-            waiting(WaitReason::PairingNeeded),
-            WatchState::Held { until: Some(UtcMicros(NOW.0 + 7_200_000_000)) },
+    fn every_state_is_a_sentence_with_the_way_out() {
+        let soon = Some(UtcMicros(NOW.0 + 7_200_000_000));
+        let said = |error: RadioError| error.to_string();
+        let busy = said(RadioError::Busy("InProgress".to_owned()));
+        let reasons = [
+            WaitReason::Scheduled,
+            WaitReason::QuietHours,
+            WaitReason::Away,
+            WaitReason::RadioNotReady { trouble: RadioTrouble::AdapterOff },
+            WaitReason::ItsTurn,
+            WaitReason::PairingNeeded,
+            WaitReason::StaleBond,
+            WaitReason::Refused { detail: said(RadioError::Refused { code: 2 }) },
+            WaitReason::BusyElsewhere { detail: busy, failures: 2 },
+            WaitReason::RadioStuck { detail: said(RadioError::Timeout("a connect")), failures: 9 },
+            WaitReason::Failed { detail: said(LinkClosed::ByPeer.into()), failures: 1 },
+            WaitReason::Failed { detail: said(LinkClosed::ByPeer.into()), failures: 5 },
+        ];
+        let states = [
+            WatchState::Connecting,
+            WatchState::Held { until: soon },
             WatchState::Held { until: None },
-        ]
-        .map(|state| text(&watch(state), NOW));
-        insta::assert_snapshot!(shown.join("\n"), @r#"
-        watch left wrist: the bond is stale, the watch no longer knows it: run `nowbridge repair "left wrist"` (nothing fetched completely yet)
-        watch left wrist: wants to be paired: run `nowbridge pair E7:12:0A:00:00:01` (nothing fetched completely yet)
-        watch left wrist: on hold, so that another host can have it; taken back in 2 h; to take it back run `nowbridge release "left wrist"` (nothing fetched completely yet)
-        watch left wrist: on hold, so that another host can have it; to take it back run `nowbridge release "left wrist"` (nothing fetched completely yet)
+            WatchState::Updating,
+            WatchState::RadioOff,
+            WatchState::Stopped,
+        ];
+        let waiting = reasons.map(|reason| WatchState::Waiting { reason, until: soon });
+        let shown = states.into_iter().chain(waiting).map(|state| in_a_line(&watch(state), NOW));
+        insta::assert_snapshot!(shown.collect::<Vec<_>>().join("\n"), @r#"
+        left wrist: connecting
+        left wrist: on hold, so that another host can have it; taken back in 2 h; to take it back run `nowbridge release "left wrist"`
+        left wrist: on hold, so that another host can have it; to take it back run `nowbridge release "left wrist"`
+        left wrist: its firmware is being replaced; leave it near this computer
+        left wrist: not looked for, as the configuration switches the radio off; set radio.kind to "bluez" and restart the daemon
+        left wrist: not looked after any more, as the daemon is stopping
+        left wrist: everything fetched, link released; next try in 2 h
+        left wrist: left alone in its quiet hours; `quiet` in the configuration sets them; next try in 2 h
+        left wrist: does not answer; it is away, off, or connected to another phone; next try in 2 h
+        left wrist: the radio is not ready: the adapter is switched off; switch it on with `bluetoothctl power on`; next try in 2 h
+        left wrist: waits for its turn; `radio.max_links` sets how many watches may be connected at a time; next try in 2 h
+        left wrist: wants to be paired: run `nowbridge pair E7:12:0A:00:00:01`; next try in 2 h
+        left wrist: the bond is stale, the watch no longer knows it: run `nowbridge repair "left wrist"`; next try in 2 h
+        left wrist: cannot be used: the watch refused with ATT error 0x02; once that is mended, run `nowbridge sync "left wrist"`; next try in 2 h
+        left wrist: held up (2 in a row): the Bluetooth service is busy with another operation (InProgress); if it goes on, close other programs that use Bluetooth; next try in 2 h
+        left wrist: the radio fails (9 in a row): no answer to a connect within 20 s; if it goes on, restart bluetooth.service or replug the adapter; next try in 2 h
+        left wrist: failed: the link is gone: the watch closed the link; next try in 2 h
+        left wrist: failed (5 in a row): the link is gone: the watch closed the link; if it goes on, restart the watch; next try in 2 h
         "#);
     }
 

@@ -9,11 +9,11 @@ use std::time::Duration;
 use futures_util::Stream;
 use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::timeout;
 
 use super::desk::Complaint;
-use super::status::Status;
+use super::status::{Asked, Status};
 use crate::cloud::install_crypto;
 
 /// The daemon answers at once or something is wrong with it.
@@ -80,11 +80,10 @@ impl Client {
         Ok(lines::objects(response.bytes_stream()))
     }
 
-    /// Asks for a session with one watch, or with every one; how many there are.
-    pub async fn sync_now(&self, watch: Option<&str>) -> Result<u64, ControlError> {
+    /// Asks for a session with one watch, or with every one; how many there are, and which of them it will not reach now.
+    pub async fn sync_now(&self, watch: Option<&str>) -> Result<Asked, ControlError> {
         let request = self.http.post(url("sync")).json(&json!({ "watch": watch })).timeout(DEADLINE);
-        let told: Value = answer(request.send().await?).await?;
-        told["watches"].as_u64().ok_or_else(|| ControlError::Answer(told.to_string()))
+        answer(request.send().await?).await
     }
 }
 

@@ -1,6 +1,8 @@
 //! What people ask of the daemon over its socket.
 
 #[cfg(feature = "sim")]
+mod a_hold_outlives_the_daemon;
+#[cfg(feature = "sim")]
 mod a_script_can_pair;
 #[cfg(feature = "sim")]
 mod a_watch_is_repaired_and_unpaired;

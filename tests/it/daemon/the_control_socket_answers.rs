@@ -1,13 +1,20 @@
 //! The control socket answers whoever may ask, whatever else is going on.
 
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
-use nowbridge::control::{self, Client, ControlError, Fault, Stage, StageName};
+use nowbridge::clock::Clock;
+use nowbridge::control::{self, Client, ControlError, Fault, Parts, RadioView, Stage, StageName};
 use nowbridge::measurement::UtcMicros;
+use nowbridge::outbox::Outbox;
+use nowbridge::radio::RadioState;
+use nowbridge::sync::RecoveryCounts;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::process::Home;
@@ -37,6 +44,37 @@ async fn before_and_after_there_is_anything_to_tell() {
     }
     end.cancel();
     assert!(events.next().await.is_none());
+    server.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn as_soon_as_the_radio_had_to_be_helped() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("control.sock");
+    let (state, recovery) = (watch::Sender::new(RadioState::Ready), watch::Sender::default());
+    let (seats, failing) = (watch::Sender::default(), watch::Sender::default());
+    let parts = Parts {
+        outbox: Outbox::open(directory.path(), Clock::System).await.unwrap(),
+        radio: Some(RadioView { state: state.subscribe(), recovery: recovery.subscribe() }),
+        seats: seats.subscribe(),
+        desk: None,
+        cloud: None,
+        failing: failing.subscribe(),
+    };
+    let (_stage, stages) = watch::channel(Stage::Running(Arc::new(parts)));
+    let end = CancellationToken::new();
+    let listener = control::bind(&path, 0o600).await.unwrap();
+    let server = tokio::spawn(control::serve(listener, stages, UtcMicros(1), end.clone()));
+
+    let client = Client::connect(&path).await.unwrap();
+    let mut events = Box::pin(client.events().await.unwrap());
+    let told = events.next().await.unwrap().unwrap().radio.unwrap();
+    assert_eq!((told.state, told.recovery), (RadioState::Ready, RecoveryCounts::default()));
+    let helped = RecoveryCounts { power_cycle: 1, ..RecoveryCounts::default() };
+    recovery.send_replace(helped);
+    let told = timeout(Duration::from_secs(30), events.next()).await.expect("a change is told");
+    assert_eq!(told.unwrap().unwrap().radio.unwrap().recovery, helped);
+    end.cancel();
     server.await.unwrap().unwrap();
 }
 
