@@ -129,10 +129,18 @@ def bluetoothd_comes_back():
     connect(sensor.ADDRESS)
 
 
+def the_adapter_is_switched_off_and_on():
+    for how, powered in (("power-off", False), ("power-on", True)):
+        subprocess.run(["/lab/bluetoothd", how], check=True)
+        wait(how, lambda: prop(ADAPTER, "Adapter1", "Powered") is powered)
+    find(sensor.ADDRESS)
+    connect(sensor.ADDRESS)
+
+
 def main():
     with_bridge = "error" not in fate("stats", "bridge")
     find(sensor.ADDRESS, *([mirror.ADDRESS] if with_bridge else []))
-    steps = [the_sensor_is_read, a_lost_link_comes_back, bluetoothd_comes_back]
+    steps = [the_sensor_is_read, a_lost_link_comes_back, the_adapter_is_switched_off_and_on, bluetoothd_comes_back]
     if with_bridge:
         steps.insert(2, the_bridge_watch_sends_blocks)
     for step in steps:

@@ -5,12 +5,11 @@ import asyncio
 import logging
 import sys
 
-from bumble.transport import open_transport
-
 from .control import Control
 from .mirror import Mirror
 from .radio import PacedController, Pace, Radio
 from .sensor import Sensor
+from .vhci import Vhci
 
 ADAPTER_ADDRESS = "00:AA:01:00:00:42"
 CONTROL_PORT = 9800
@@ -18,9 +17,9 @@ CONTROL_PORT = 9800
 
 async def run(options):
     radio, pace = Radio(), Pace()
-    hci = await open_transport("vhci")
+    kernel = Vhci()
     PacedController(
-        "adapter", pace, host_source=hci.source, host_sink=hci.sink, link=radio, public_address=ADAPTER_ADDRESS
+        "adapter", pace, host_source=kernel, host_sink=kernel, link=radio, public_address=ADAPTER_ADDRESS
     )
     watches = {"sensor": Sensor(radio, pace)}
     if options.air:
@@ -30,7 +29,7 @@ async def run(options):
     control = Control(radio, pace, watches)
     await control.serve(CONTROL_PORT)
     print("READY", flush=True)
-    await hci.source.wait_for_termination()
+    await kernel.wait_for_termination()
 
 
 def main():

@@ -165,9 +165,13 @@ class PacedController(Controller):
 
     async def pump(self, handle):
         """In every connection event a few fragments leave, and the host gets their credits back."""
+        loop = asyncio.get_running_loop()
+        event = loop.time()
         try:
             while self.unsent.get(handle):
-                await asyncio.sleep((self.pace.interval_ms or self.interval_ms.get(handle, 30)) / 1000)
+                # Events keep their rhythm when this process is late, but those that were missed are missed.
+                event = max(event + (self.pace.interval_ms or self.interval_ms.get(handle, 30)) / 1000, loop.time())
+                await asyncio.sleep(event - loop.time())
                 queue = self.unsent.get(handle, ())
                 for _ in range(min(self.pace.fragments_per_event, len(queue))):
                     super().on_hci_acl_data_packet(queue.popleft())
