@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{CALL_DEADLINE, PeerAddress, RadioTrouble};
+use super::{PeerAddress, RadioTrouble};
 
 /// Why a link is no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -41,8 +41,8 @@ pub enum RadioError {
     /// The link is closed.
     #[error("the link is gone: {0}")]
     Closed(#[from] LinkClosed),
-    /// No answer within [`CALL_DEADLINE`].
-    #[error("no answer to {0} within {seconds} s", seconds = CALL_DEADLINE.as_secs())]
+    /// No answer within the call's deadline, [`super::CALL_DEADLINE`] at most.
+    #[error("no answer to {0} in time")]
     Timeout(&'static str),
     /// The peer has no such characteristic.
     #[error("the watch has no characteristic {0}")]

@@ -207,7 +207,7 @@ mod tests {
         left wrist: the bond is stale, the watch no longer knows it: run `nowbridge repair "left wrist"`; next try in 2 h
         left wrist: cannot be used: the watch refused with ATT error 0x02; once that is mended, run `nowbridge sync "left wrist"`; next try in 2 h
         left wrist: held up (2 in a row): the Bluetooth service is busy with another operation (InProgress); if it goes on, close other programs that use Bluetooth; next try in 2 h
-        left wrist: the radio fails (9 in a row): no answer to a connect within 20 s; if it goes on, restart bluetooth.service or replug the adapter; next try in 2 h
+        left wrist: the radio fails (9 in a row): no answer to a connect in time; if it goes on, restart bluetooth.service or replug the adapter; next try in 2 h
         left wrist: failed: the link is gone: the watch closed the link; next try in 2 h
         left wrist: failed (5 in a row): the link is gone: the watch closed the link; if it goes on, restart the watch; next try in 2 h
         "#);

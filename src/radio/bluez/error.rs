@@ -84,6 +84,11 @@ impl Fault {
         Self::new(OUR_DEADLINE, &format!("no answer to {what}"))
     }
 
+    /// Whether the connection to the bus itself is gone, not only who was spoken to.
+    pub fn is_of_a_dead_connection(&self) -> bool {
+        self.name == BUS_GONE
+    }
+
     /// What it comes to.
     pub fn meaning(&self) -> Meaning {
         match self.name.as_str() {

@@ -30,6 +30,8 @@ use crate::radio::{RadioState, RadioTrouble};
 /// watch may have to wait.
 const RETRY_FLOOR: Duration = Duration::from_millis(250);
 const RETRY_CEILING: Duration = Duration::from_secs(5);
+/// So many failures in a row of btleplug's connection alone, and it is made anew.
+const DEAF_AFTER: u32 = 8;
 /// Signals that may wait while other tasks keep ours from running.
 const QUEUED_SIGNALS: NonZeroUsize = NonZeroUsize::new(4096).expect("4096 is not zero");
 
@@ -221,6 +223,12 @@ impl Keeper {
             }
             Found::Gatt(_, Err(fault), agent) => {
                 self.agent = agent;
+                // Our own connection lives and hears of usable adapters, so btleplug's alone may have died, and would stay dead.
+                // Its file is never closed: only one that failed for good, or again and again, is given up for a new one.
+                if fault.is_of_a_dead_connection() || self.backoff.failures() >= DEAF_AFTER {
+                    self.gatt = None;
+                    self.backoff.succeeded();
+                }
                 self.try_later(&fault);
             }
         }
