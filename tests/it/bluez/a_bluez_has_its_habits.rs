@@ -96,19 +96,15 @@ fn a_protected_read_without_an_agent_hangs() {
 #[test]
 fn an_unpaired_device_is_forgotten_without_a_word() {
     story(async |stage| {
-        let Some(fake) = stage.only_on_the_fake() else { return };
-        fake.with(|machine| machine.timing.temporary = Duration::from_millis(20)).await;
+        if let Some(fake) = stage.fake_at_hand() {
+            fake.with(|machine| machine.timing.temporary = Duration::from_millis(20)).await;
+        }
         let adapter = adapter().await;
         let watch = connected(&adapter).await;
         let mut events = adapter.events().await.unwrap();
         while events.next().now_or_never().flatten().is_some() {}
         watch.disconnect().await.unwrap();
-        let gone = Wearable::Sensor.address();
-        until("the device is forgotten", async || {
-            let gone = gone.clone();
-            fake.with(move |machine| (!machine.is_known(&gone)).then_some(())).await
-        })
-        .await;
+        stage.forgotten(Wearable::Sensor).await;
         assert!(text(watch.connect().await).contains("doesn't exist"));
         let disconnected = |event: &CentralEvent| matches!(event, CentralEvent::DeviceDisconnected(_));
         let heard: Vec<CentralEvent> =

@@ -24,6 +24,22 @@ fn switched_off_it_takes_its_links_along_and_switched_on_it_is_used_again() {
 }
 
 #[test]
+fn pulled_out_it_takes_its_links_along_and_plugged_in_it_is_used_again() {
+    story(async |stage| {
+        let radio = radio().await;
+        let link = connected(&radio, Wearable::Sensor).await;
+        stage.pull_out().await;
+        assert_eq!(link.closed().await, LinkClosed::RadioGone);
+        assert!(matches!(not_ready(&radio).await, RadioTrouble::NoAdapter { .. }));
+
+        stage.plug_in().await;
+        ready(&radio).await;
+        let link = connected(&radio, Wearable::Sensor).await;
+        assert_eq!(link.read(sig(0x2A19)).await.unwrap(), [87]);
+    });
+}
+
+#[test]
 fn it_is_known_again_under_another_path() {
     story(async |stage| {
         let Some(fake) = stage.only_on_the_fake() else { return };
