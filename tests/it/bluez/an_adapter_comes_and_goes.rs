@@ -77,15 +77,12 @@ fn another_one_does_not_take_its_place() {
 #[test]
 fn blocked_it_says_so() {
     story(async |stage| {
-        let Some(fake) = stage.only_on_the_fake() else { return };
         let radio = radio().await;
-        fake.with(|machine| machine.block(ADAPTER, true)).await;
+        stage.block(true).await;
         radio.state().wait_for(|state| state.check().is_err_and(|error| is_blocked(&error))).await.unwrap();
-        fake.with(|machine| {
-            machine.block(ADAPTER, false);
-            machine.power(ADAPTER, true);
-        })
-        .await;
+        stage.block(false).await;
+        // Some do that themselves.
+        stage.power(true).await;
         ready(&radio).await;
     });
 }

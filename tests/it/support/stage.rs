@@ -326,6 +326,14 @@ impl Stage {
         }
     }
 
+    /// Somebody blocks the adapter by rfkill, or unblocks it.
+    pub async fn block(&self, blocked: bool) {
+        match self {
+            Self::Fake { fake, .. } => fake.with(move |machine| machine.block(ADAPTER, blocked)).await,
+            Self::Lab(lab) => lab.bluetoothd(if blocked { "block" } else { "unblock" }).await,
+        }
+    }
+
     /// Somebody switches the adapter on or off.
     pub async fn power(&self, on: bool) {
         match self {
