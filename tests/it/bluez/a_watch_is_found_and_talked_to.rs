@@ -53,7 +53,8 @@ fn it_is_read_and_written_and_heard() {
         // A read waits its turn behind the write without response.
         assert_eq!(link.read(STAT).await.unwrap(), [110_u32, 2].map(u32::to_le_bytes).concat());
 
-        assert!(matches!(link.read(HEART_RATE).await, Err(RadioError::Refused { code: 0x02 })));
+        let refused = link.read(HEART_RATE).await;
+        assert!(matches!(refused, Err(RadioError::Refused { code: 0x02 })), "{refused:?}");
         let none = sig(0x2AFF);
         assert!(matches!(link.read(none).await, Err(RadioError::NoCharacteristic(uuid)) if uuid == none));
         assert_eq!(radio.bond(&Wearable::Sensor.address()).await.unwrap(), Bond::None);
