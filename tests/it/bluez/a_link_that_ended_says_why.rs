@@ -3,6 +3,7 @@ use std::time::Duration;
 use nowbridge::radio::{Link, LinkClosed, RadioError, sig};
 
 use super::ours::{connected, radio};
+use crate::support::fake_bluez::Machine;
 use crate::support::fake_bluez::database::TX;
 use crate::support::process::until;
 use crate::support::stage::{Wearable, story};
@@ -56,7 +57,7 @@ fn a_watch_that_hangs_up_did_it_itself() {
 fn a_newer_bluez_gives_reasons() {
     story(async |stage| {
         let Some(fake) = stage.only_on_the_fake() else { return };
-        fake.with(|machine| machine.tell_reasons()).await;
+        fake.with(Machine::tell_reasons).await;
         let radio = radio().await;
         let link = connected(&radio, Wearable::Sensor).await;
         stage.hang_up(Wearable::Sensor).await;
