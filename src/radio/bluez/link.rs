@@ -196,7 +196,7 @@ impl Link for BluezLink {
             let _ = self.orders.try_send(Order::Stop(characteristic));
             return Err(error);
         }
-        // BlueZ also subscribes when the link has just gone, and then nothing ever comes.
+        // BlueZ also subscribes when the link has just gone, and then means the next one: on this, nothing ever comes.
         match within(STEP_DEADLINE, "a look at a link", self.peripheral.is_connected()).await {
             Ok(true) => Ok(notifications),
             Ok(false) => Err(self.gone().await.into()),

@@ -12,6 +12,7 @@ use btleplug::platform::Peripheral;
 use bytes::Bytes;
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use tokio::sync::{broadcast, broadcast::error::RecvError, mpsc, oneshot, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -24,6 +25,9 @@ use crate::radio::{LinkClosed, NotificationSink, PeerAddress};
 
 /// How long to wait for a look at the link when news of it were missed.
 const LOOK_DEADLINE: Duration = Duration::from_secs(2);
+/// How long after a link's end the reason may still turn out to be the adapter's: BlueZ tells of the link first, and of the adapter
+/// when the controller has said that it is off.
+const SECOND_NEWS: Duration = Duration::from_millis(300);
 
 /// What a link asks of its task.
 #[derive(Debug)]
@@ -78,6 +82,7 @@ impl Session {
         if disconnect {
             ground.disconnect(&peer).await;
         }
+        let reason = explained(reason, &ground.gone).await;
         tracing::info!(%peer, %reason, "A link has ended.");
         drop(open);
         closed.send_replace(Some(reason));
@@ -126,6 +131,15 @@ impl Session {
             }
         }
     }
+}
+
+/// The reason, once it is known whether the ground went, too.
+async fn explained(reason: LinkClosed, gone: &CancellationToken) -> LinkClosed {
+    let may_be_the_radio = matches!(reason, LinkClosed::Lost | LinkClosed::ByPeer);
+    if may_be_the_radio && timeout(SECOND_NEWS, gone.cancelled()).await.is_ok() {
+        return LinkClosed::RadioGone;
+    }
+    reason
 }
 
 /// Whether the news end the link with `peer`, and why.

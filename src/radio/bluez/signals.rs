@@ -50,7 +50,7 @@ pub(super) enum DeviceEvent {
     Resolved,
     /// BlueZ has forgotten it.
     Forgotten,
-    /// Its link is gone, and why where BlueZ says so (from 5.82 on).
+    /// Its link is gone, and why where BlueZ says so (5.83 is the first that does).
     Disconnected(Option<LinkClosed>),
 }
 

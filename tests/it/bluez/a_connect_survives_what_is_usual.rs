@@ -42,15 +42,12 @@ fn one_during_a_scan_does_not_get_into_its_way() {
 #[test]
 fn one_to_a_device_that_was_forgotten_finds_it_again() {
     story(async |stage| {
-        let Some(fake) = stage.only_on_the_fake() else { return };
-        fake.with(|machine| machine.timing.temporary = Duration::from_millis(20)).await;
+        if let Some(fake) = stage.fake_at_hand() {
+            fake.with(|machine| machine.timing.temporary = Duration::from_millis(20)).await;
+        }
         let radio = radio().await;
         connected(&radio, Wearable::Sensor).await.disconnect().await;
-        until("the device is forgotten", async || {
-            let forgotten = |known: bool| (!known).then_some(());
-            forgotten(fake.with(|machine| machine.is_known(&Wearable::Sensor.address())).await)
-        })
-        .await;
+        stage.forgotten(Wearable::Sensor).await;
         let link = radio.connect(&Wearable::Sensor.address()).await.unwrap();
         assert_eq!(link.read(sig(0x2A19)).await.unwrap(), [87]);
     });

@@ -3,6 +3,7 @@ use std::time::Duration;
 use nowbridge::radio::{Link, LinkClosed, RadioError, sig};
 
 use super::ours::{connected, radio};
+use crate::support::fake_bluez::Machine;
 use crate::support::fake_bluez::database::TX;
 use crate::support::process::until;
 use crate::support::stage::{Wearable, story};
@@ -44,7 +45,7 @@ fn a_watch_that_hangs_up_did_it_itself() {
         let radio = radio().await;
         let link = connected(&radio, Wearable::Sensor).await;
         stage.hang_up(Wearable::Sensor).await;
-        // Only a BlueZ since 5.82 tells it apart from a lost one.
+        // Only a BlueZ since 5.83 tells it apart from a lost one.
         let reason = link.closed().await;
         let told = stage.tells_reasons().await;
         assert_eq!(reason, if told { LinkClosed::ByPeer } else { LinkClosed::Lost });
@@ -53,14 +54,14 @@ fn a_watch_that_hangs_up_did_it_itself() {
 }
 
 #[test]
-fn an_older_bluez_gives_no_reasons() {
+fn a_newer_bluez_gives_reasons() {
     story(async |stage| {
         let Some(fake) = stage.only_on_the_fake() else { return };
-        fake.with(|machine| machine.tell_reasons(false)).await;
+        fake.with(Machine::tell_reasons).await;
         let radio = radio().await;
         let link = connected(&radio, Wearable::Sensor).await;
         stage.hang_up(Wearable::Sensor).await;
-        assert_eq!(link.closed().await, LinkClosed::Lost);
+        assert_eq!(link.closed().await, LinkClosed::ByPeer);
     });
 }
 
@@ -79,8 +80,10 @@ fn a_link_that_is_dropped_is_closed() {
 #[test]
 fn a_slow_disconnect_is_waited_for_by_the_next_connect() {
     story(async |stage| {
-        let Some(fake) = stage.only_on_the_fake() else { return };
-        fake.with(|machine| machine.timing.disconnect = Duration::from_secs(2)).await;
+        // The real one takes as long.
+        if let Some(fake) = stage.fake_at_hand() {
+            fake.with(|machine| machine.timing.disconnect = Duration::from_secs(2)).await;
+        }
         let radio = radio().await;
         let link = connected(&radio, Wearable::Sensor).await;
         drop(link);

@@ -24,6 +24,24 @@ fn switched_off_it_takes_its_links_along_and_switched_on_it_is_used_again() {
 }
 
 #[test]
+fn pulled_out_it_takes_its_links_along_and_plugged_in_it_is_used_again() {
+    story(async |stage| {
+        let radio = radio().await;
+        let link = connected(&radio, Wearable::Sensor).await;
+        stage.pull_out().await;
+        assert_eq!(link.closed().await, LinkClosed::RadioGone);
+        // BlueZ may say first that it is off.
+        let gone = |state: &RadioState| matches!(state, RadioState::NotReady(RadioTrouble::NoAdapter { .. }));
+        radio.state().wait_for(gone).await.unwrap();
+
+        stage.plug_in().await;
+        ready(&radio).await;
+        let link = connected(&radio, Wearable::Sensor).await;
+        assert_eq!(link.read(sig(0x2A19)).await.unwrap(), [87]);
+    });
+}
+
+#[test]
 fn it_is_known_again_under_another_path() {
     story(async |stage| {
         let Some(fake) = stage.only_on_the_fake() else { return };
@@ -61,15 +79,12 @@ fn another_one_does_not_take_its_place() {
 #[test]
 fn blocked_it_says_so() {
     story(async |stage| {
-        let Some(fake) = stage.only_on_the_fake() else { return };
         let radio = radio().await;
-        fake.with(|machine| machine.block(ADAPTER, true)).await;
+        stage.block(true).await;
         radio.state().wait_for(|state| state.check().is_err_and(|error| is_blocked(&error))).await.unwrap();
-        fake.with(|machine| {
-            machine.block(ADAPTER, false);
-            machine.power(ADAPTER, true);
-        })
-        .await;
+        stage.block(false).await;
+        // Some do that themselves.
+        stage.power(true).await;
         ready(&radio).await;
     });
 }

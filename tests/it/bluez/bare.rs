@@ -14,7 +14,8 @@ pub async fn adapter() -> Adapter {
 
 /// The sensor, as soon as it is heard.
 pub async fn found(adapter: &Adapter) -> Peripheral {
-    adapter.start_scan(ScanFilter::default()).await.unwrap();
+    // A bluetoothd that has just started may have to be asked twice.
+    until("a scan begins", async || adapter.start_scan(ScanFilter::default()).await.ok()).await;
     let watch = until("the sensor is heard", async || {
         for peripheral in adapter.peripherals().await.ok()? {
             let properties = peripheral.properties().await.ok().flatten();

@@ -21,7 +21,7 @@ fn it_finds_connects_reads_writes_and_listens() {
         let mut notifications = watch.notifications().await.unwrap();
         watch.subscribe(&characteristic(&watch, HEART_RATE)).await.unwrap();
         let heart_rate = notifications.next().await.unwrap();
-        assert_eq!((heart_rate.uuid, heart_rate.value.len()), (HEART_RATE, 2));
+        assert_eq!((heart_rate.uuid, heart_rate.value.len()), (HEART_RATE, 4));
 
         let rx = characteristic(&watch, RX);
         for _ in 0..10 {

@@ -8,6 +8,7 @@ mod a_bluez_has_its_habits;
 mod a_connect_survives_what_is_usual;
 mod a_day_comes_over_the_bus;
 mod a_former_life_is_continued;
+mod a_heart_is_heard_and_kept;
 mod a_link_that_ended_says_why;
 mod a_watch_is_found_and_talked_to;
 mod a_watch_is_paired;

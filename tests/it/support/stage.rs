@@ -19,6 +19,7 @@ use self::lab::Lab;
 use super::bus::PrivateBus;
 use super::fake_bluez::sensor::{Sensor, Stats, Strings};
 use super::fake_bluez::{FakeBluez, Io, Timing};
+use super::process::until;
 
 /// Says to the child that it is one.
 const CHILD: &str = "NOWBRIDGE_STAGE";
@@ -30,6 +31,8 @@ pub const CONTROLLER: &str = "00:AA:01:00:00:42";
 pub const ADAPTER: &str = "/org/bluez/hci0";
 /// The longest that a story may take; then it is ended by itself, and after that from outside.
 const STORY: Duration = Duration::from_secs(40);
+/// In the lab everything takes the time that it takes.
+const STORY_IN_THE_LAB: Duration = Duration::from_secs(150);
 const CHILD_ENDS: Duration = Duration::from_secs(50);
 
 /// A watch on the stage.
@@ -77,9 +80,9 @@ pub enum Stage {
 pub fn story<Body: AsyncFnOnce(Stage)>(body: Body) {
     let name = test_name(std::any::type_name_of_val(&body));
     if let Ok(port) = env::var(LAB) {
-        play(async { body(Stage::Lab(Lab::at(&port).await)).await });
+        play(STORY_IN_THE_LAB, async { body(Stage::Lab(Lab::at(&port).await)).await });
     } else if env::var_os(CHILD).is_some() {
-        play(async { body(Stage::on_the_fake().await).await });
+        play(STORY, async { body(Stage::on_the_fake().await).await });
     } else {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(run_child(&name));
@@ -92,9 +95,9 @@ fn test_name(closure: &str) -> String {
     test.split_once("::").map_or(test, |(_crate, path)| path).to_owned()
 }
 
-fn play(story: impl Future<Output = ()>) {
+fn play(limit: Duration, story: impl Future<Output = ()>) {
     let runtime: Runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let ended = runtime.block_on(async { timeout(STORY, story).await });
+    let ended = runtime.block_on(async { timeout(limit, story).await });
     runtime.shutdown_background();
     assert!(ended.is_ok(), "the story does not end");
 }
@@ -291,6 +294,43 @@ impl Stage {
         match self {
             Self::Fake { fake, .. } => fake.start().await,
             Self::Lab(lab) => lab.bluetoothd("start").await,
+        }
+    }
+
+    /// The controller is pulled out.
+    pub async fn pull_out(&self) {
+        match self {
+            Self::Fake { fake, .. } => fake.with(|machine| machine.pull_out(ADAPTER)).await,
+            Self::Lab(lab) => lab.watches("kill").await,
+        }
+    }
+
+    /// The controller is plugged in again.
+    pub async fn plug_in(&self) {
+        match self {
+            Self::Fake { fake, .. } => fake.with(|machine| machine.plug_in(ADAPTER, CONTROLLER)).await,
+            Self::Lab(lab) => lab.watches("start").await,
+        }
+    }
+
+    /// Waits until BlueZ has forgotten the watch, as it does with one that is not paired half a minute after its link has ended.
+    pub async fn forgotten(&self, watch: Wearable) {
+        let look = async || (!self.is_known(watch).await).then_some(());
+        until("the device is forgotten", look).await;
+    }
+
+    async fn is_known(&self, watch: Wearable) -> bool {
+        match self {
+            Self::Fake { fake, .. } => fake.with(move |machine| machine.is_known(&watch.address())).await,
+            Self::Lab(lab) => lab.is_known(&watch.address()).await,
+        }
+    }
+
+    /// Somebody blocks the adapter by rfkill, or unblocks it.
+    pub async fn block(&self, blocked: bool) {
+        match self {
+            Self::Fake { fake, .. } => fake.with(move |machine| machine.block(ADAPTER, blocked)).await,
+            Self::Lab(lab) => lab.bluetoothd(if blocked { "block" } else { "unblock" }).await,
         }
     }
 

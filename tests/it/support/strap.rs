@@ -188,16 +188,7 @@ impl Listener {
 
     /// What is stored of a stream: boot and sample, in the order of the log.
     pub async fn stored(&self, stream: Stream) -> Vec<(u16, Sample)> {
-        let mut all = Vec::new();
-        for log in self.outbox.logs().await.unwrap() {
-            let numbers = Seq(0)..=Seq(u32::MAX);
-            for block in self.outbox.blocks(log.key, stream, numbers, u32::MAX).await.unwrap() {
-                let block = RawBlock::parse(block.body).unwrap();
-                let boot = block.header().boot.0;
-                all.extend(block.samples().unwrap().into_iter().map(|sample| (boot, sample)));
-            }
-        }
-        all
+        kept(&self.outbox, stream).await
     }
 
     /// The anchors of the only log.
@@ -214,4 +205,18 @@ impl Listener {
         let outbox = Outbox::open(dir.path(), clock).await.unwrap();
         Self { air, strap, clock, outbox, dir }
     }
+}
+
+/// What an outbox has of a stream: boot and sample, in the order of the logs.
+pub async fn kept(outbox: &Outbox, stream: Stream) -> Vec<(u16, Sample)> {
+    let mut all = Vec::new();
+    for log in outbox.logs().await.unwrap() {
+        let numbers = Seq(0)..=Seq(u32::MAX);
+        for block in outbox.blocks(log.key, stream, numbers, u32::MAX).await.unwrap() {
+            let block = RawBlock::parse(block.body).unwrap();
+            let boot = block.header().boot.0;
+            all.extend(block.samples().unwrap().into_iter().map(|sample| (boot, sample)));
+        }
+    }
+    all
 }

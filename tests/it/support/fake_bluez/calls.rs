@@ -222,6 +222,7 @@ impl Machine {
             self.discoverer_leaves(&path, name);
         }
         for device in self.adapters.values_mut().flat_map(|adapter| adapter.devices.values_mut()) {
+            device.wishes.retain(|(_, client)| client != name);
             if let Some(link) = device.link() {
                 link.listeners.retain(|(_, client)| client != name);
             }

@@ -31,6 +31,8 @@ pub struct Device {
     /// Values as last read or notified.
     pub values: BTreeMap<Uuid, Vec<u8>>,
     pub pairing: Option<Pairing>,
+    /// Who listened when the link went, or wanted to while there was none: characteristic and client.
+    pub wishes: BTreeSet<(Uuid, String)>,
     /// Counts what makes an object that was about to be removed stay.
     pub kept: u64,
 }
@@ -99,6 +101,7 @@ impl Device {
             database: None,
             values: BTreeMap::new(),
             pairing: None,
+            wishes: BTreeSet::new(),
             kept: 0,
         }
     }

@@ -120,9 +120,9 @@ impl Machine {
         self.quirks.no_connect_while_scanning = !works;
     }
 
-    /// Whether bluetoothd says why a link ended, as it does since 5.82.
-    pub fn tell_reasons(&mut self, on: bool) {
-        self.quirks.tells_reasons = on;
+    /// Whether bluetoothd says why a link ended, as it does since 5.83.
+    pub fn tell_reasons(&mut self) {
+        self.quirks.tells_reasons = true;
     }
 
     /// Whether bluetoothd still waits for the watch to answer a connect.

@@ -119,6 +119,7 @@ impl Machine {
             }
         }
         self.out.changed(&path, DEVICE, [("ServicesResolved", true.into())]);
+        self.listen_again(key);
     }
 
     /// `Disconnect`: also what calls off a pending connect.
@@ -187,6 +188,7 @@ impl Machine {
             }
         };
         let resolved = std::mem::take(&mut device.resolved);
+        device.wishes.extend(link.listeners.iter().cloned());
         let quiet: Vec<String> = link
             .listeners
             .iter()

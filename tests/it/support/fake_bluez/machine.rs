@@ -95,7 +95,7 @@ pub enum Event {
 pub struct Quirks {
     /// A connect fails while discovery is on.
     pub no_connect_while_scanning: bool,
-    /// It says why a link ended, as BlueZ does since 5.82.
+    /// It says why a link ended, as BlueZ does since 5.83.
     pub tells_reasons: bool,
 }
 
@@ -120,7 +120,7 @@ impl Machine {
     pub fn new(timing: Timing) -> Self {
         Self {
             timing,
-            quirks: Quirks { no_connect_while_scanning: false, tells_reasons: true },
+            quirks: Quirks { no_connect_while_scanning: false, tells_reasons: false },
             watches: BTreeMap::new(),
             crowd: Crowd::default(),
             adapters: BTreeMap::new(),

@@ -31,6 +31,9 @@ pub use machine::{Machine, Timing};
 /// Messages that may wait for us; more than a story ever has under way.
 const QUEUE: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
 
+/// How the process of a story ends whose fake has panicked.
+const BROKEN: i32 = 101;
+
 /// A hand on the fake. It ends when this is dropped.
 pub struct FakeBluez(mpsc::UnboundedSender<Command>);
 
@@ -55,7 +58,13 @@ impl FakeBluez {
             stream: None,
             commands: receiver,
         };
-        tokio::spawn(server.run());
+        tokio::spawn(async move {
+            let ended = tokio::spawn(server.run()).await;
+            if ended.is_err_and(|error| error.is_panic()) {
+                // Nobody waits for this task, and a story that is told with a broken fake proves nothing. It has this process to itself.
+                std::process::exit(BROKEN);
+            }
+        });
         Self(commands)
     }
 
@@ -105,10 +114,15 @@ impl Server {
                     self.machine.received(&message);
                     None
                 }
-                Some(event) = self.machine.later.join_next() => {
-                    self.machine.happen(event.expect("nobody aborts it"));
-                    None
-                }
+                Some(event) = self.machine.later.join_next() => match event {
+                    Ok(event) => {
+                        self.machine.happen(event);
+                        None
+                    }
+                    Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                    // The story is over, and its runtime ends one task after the other.
+                    Err(_) => return,
+                },
             };
             self.flush().await;
             if let Some(done) = done {

@@ -110,7 +110,7 @@ impl Outgoing {
         self.0.push(Message::signal(path, PROPERTIES, "PropertiesChanged").build(&body).unwrap());
     }
 
-    /// A link is gone, and why (since BlueZ 5.82).
+    /// A link is gone, and why (since BlueZ 5.83).
     pub fn disconnected(&mut self, path: &str, reason: &str) {
         let body = (format!("org.bluez.Reason.{reason}"), "");
         self.0.push(Message::signal(path, DEVICE, "Disconnected").build(&body).unwrap());

@@ -20,6 +20,8 @@ pub const HEART_RATE: Uuid = sig(0x2A37);
 /// Temperature measurement.
 pub const TEMPERATURE: Uuid = sig(0x2A1C);
 const BATTERY: Uuid = sig(0x2A19);
+/// Flags of a heart rate: one byte, contact supported and found, R-R intervals follow.
+const CONTACT_AND_BEATS: u8 = 0x16;
 /// 36.64 °C: flags, 3,664 as a 24-bit mantissa, exponent −2.
 const WARM: [u8; 5] = [0, 0x50, 0x0E, 0x00, 0xFE];
 
@@ -113,7 +115,8 @@ impl Sensor {
         }
         self.next_beat = now + period;
         self.bpm = 60 + (self.bpm - 59) % 60;
-        Some(Bytes::from(vec![0, self.bpm]))
+        let [low, high] = (60 * 1024 / u16::from(self.bpm)).to_le_bytes();
+        Some(Bytes::from(vec![CONTACT_AND_BEATS, self.bpm, low, high]))
     }
 }
 

@@ -32,8 +32,9 @@ impl Machine {
         };
         if !device.is_connected() {
             return match member {
-                // It says yes, and nothing will ever come.
+                // It says yes, and means the next link.
                 "StartNotify" => {
+                    device.wishes.insert((uuid, client));
                     self.out.reply(call, &());
                     Ok(())
                 }
@@ -41,7 +42,9 @@ impl Machine {
                 _ => Err(Refusal::failed("Not connected")),
             };
         }
+        let listens = device.link().is_some_and(|link| link.listeners.contains(&(uuid, client.clone())));
         match member {
+            "StartNotify" if listens => self.out.reply(call, &()),
             "ReadValue" => self.queue(key, Operation::Read { call: call.clone(), uuid }),
             "WriteValue" => self.write_value(key, uuid, mtu, call)?,
             "StartNotify" => self.queue(key, Operation::Subscribe { call: call.clone(), uuid, client }),
@@ -169,21 +172,36 @@ impl Machine {
                 }
             }
             Operation::Subscribe { call, uuid, client } => match watch.peripheral.subscribe(uuid) {
-                Ok(()) => self.subscribed(key, uuid, client, &call),
+                Ok(()) => {
+                    self.subscribed(key, uuid, client);
+                    self.out.reply(&call, &());
+                }
                 Err(AttError(code)) => self.out.refuse(&call, &Refusal::att(code)),
             },
         }
     }
 
-    fn subscribed(&mut self, key: &Key, uuid: Uuid, client: String, call: &Call) {
+    /// Whoever listened to the former link listens to this one.
+    pub fn listen_again(&mut self, key: &Key) {
+        let wishes = self.device(key).map(|device| std::mem::take(&mut device.wishes));
+        for (uuid, client) in wishes.unwrap_or_default() {
+            let watch = self.watches.get_mut(&key.peer);
+            if watch.is_some_and(|watch| watch.peripheral.subscribe(uuid).is_ok()) {
+                self.subscribed(key, uuid, client);
+            }
+        }
+        self.tick_soon(key);
+    }
+
+    fn subscribed(&mut self, key: &Key, uuid: Uuid, client: String) {
         let Some(device) = self.device(key) else { return };
         let path = device.database.as_ref().and_then(|database| database.path_of(uuid));
         let path = format!("{}/{}", device.path, path.unwrap_or_default());
         if let Some(link) = device.link() {
+            link.look = true;
             link.listeners.insert((uuid, client));
         }
         self.out.changed(&path, CHARACTERISTIC, [("Notifying", true.into())]);
-        self.out.reply(call, &());
     }
 
     /// Takes the watch's next notification to those who listen. `false` if there is none.

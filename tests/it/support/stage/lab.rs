@@ -16,7 +16,9 @@ use super::{ADAPTER, Wearable};
 use crate::support::process::until;
 
 /// Does to bluetoothd what its first argument says.
-const SCRIPT: &str = "/lab/bluetoothd";
+const BLUETOOTHD: &str = "/lab/bluetoothd";
+/// And this to the watches.
+const WATCHES: &str = "/lab/watches";
 /// The program itself.
 const DAEMON: &str = "/usr/libexec/bluetooth/bluetoothd";
 
@@ -110,13 +112,24 @@ impl Lab {
         let printed = Command::new(DAEMON).arg("--version").output().await.unwrap().stdout;
         let version = String::from_utf8(printed).unwrap();
         let parts: Vec<u32> = version.trim().split('.').map(|part| part.parse().unwrap()).collect();
-        parts >= vec![5, 82]
+        parts >= vec![5, 83]
     }
 
     /// Does something to bluetoothd or its adapter.
     pub async fn bluetoothd(&self, what: &str) {
-        let status = Command::new(SCRIPT).arg(what).status().await.unwrap();
-        assert!(status.success(), "{SCRIPT} {what}: {status}");
+        run(BLUETOOTHD, what).await;
+    }
+
+    /// Does something to the process of the watches, which has the controller, too.
+    pub async fn watches(&self, what: &str) {
+        run(WATCHES, what).await;
+    }
+
+    /// Whether BlueZ has an object for the watch.
+    pub async fn is_known(&self, watch: &PeerAddress) -> bool {
+        let bus = Connection::system().await.unwrap();
+        let name = format!("/dev_{}", watch.0.replace(':', "_"));
+        objects(&bus).await.unwrap().iter().any(|path| path.ends_with(&name))
     }
 
     async fn done(&self, command: Value) {
@@ -131,6 +144,11 @@ impl Lab {
         BufReader::new(stream).read_line(&mut answer).await.unwrap();
         serde_json::from_str(&answer).unwrap()
     }
+}
+
+async fn run(script: &str, what: &str) {
+    let status = Command::new(script).arg(what).status().await.unwrap();
+    assert!(status.success(), "{script} {what}: {status}");
 }
 
 /// Paths of all that BlueZ shows.

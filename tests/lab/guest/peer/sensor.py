@@ -4,7 +4,7 @@ import asyncio
 import struct
 import time
 
-from bumble.att import Attribute
+from bumble.att import ATT_Error, ATT_READ_NOT_PERMITTED_ERROR, Attribute
 from bumble.core import AdvertisingData, UUID
 from bumble.gatt import Characteristic, CharacteristicValue, Service
 
@@ -35,6 +35,14 @@ def readable(uuid, value, permissions=READABLE):
     return Characteristic(uuid, READ, permissions, value)
 
 
+def refuse(_connection):
+    raise ATT_Error(ATT_READ_NOT_PERMITTED_ERROR)
+
+
+# Bumble asks the permissions for encryption and the like, but not whether a value may be read at all.
+UNREADABLE = CharacteristicValue(read=refuse)
+
+
 def heart_rate(bpm):
     """A heart rate measurement (2A37) with the one beat that belongs to it, in units of 1/1024 s."""
     return struct.pack("<BBH", CONTACT_AND_BEATS, bpm, 60 * 1024 // bpm)
@@ -51,10 +59,10 @@ class Sensor(Watch):
         self.heart_rate_seconds = 1.0
         self.bpm = 60
         self.received = Received()
-        self.heart_rate = Characteristic("2A37", NOTIFY, 0, heart_rate(60))
-        self.temperature = Characteristic("2A1C", INDICATE, 0, WARM)
+        self.heart_rate = Characteristic("2A37", NOTIFY, 0, UNREADABLE)
+        self.temperature = Characteristic("2A1C", INDICATE, 0, UNREADABLE)
         self.temperature.on("subscription", self.asked_for_temperature)
-        self.tx = Characteristic(TX, NOTIFY, 0, b"")
+        self.tx = Characteristic(TX, NOTIFY, 0, UNREADABLE)
         super().__init__(radio, pace, NAME, ADDRESS, advertisement(), self.services())
 
     def services(self):
