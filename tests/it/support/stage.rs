@@ -30,7 +30,8 @@ pub const CONTROLLER: &str = "00:AA:01:00:00:42";
 pub const ADAPTER: &str = "/org/bluez/hci0";
 /// The longest that a story may take; then it is ended by itself, and after that from outside.
 const STORY: Duration = Duration::from_secs(40);
-const CHILD_ENDS: Duration = Duration::from_secs(50);
+const LONG_STORY: Duration = Duration::from_mins(25);
+const CHILD_ENDS_AFTER: Duration = Duration::from_secs(10);
 
 /// A watch on the stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,9 +93,18 @@ fn test_name(closure: &str) -> String {
     test.split_once("::").map_or(test, |(_crate, path)| path).to_owned()
 }
 
+/// Whether the stories are told at length (packaging/slow.sh).
+pub fn at_length() -> bool {
+    env::var_os("NOWBRIDGE_SLOW").is_some()
+}
+
+fn longest() -> Duration {
+    if at_length() { LONG_STORY } else { STORY }
+}
+
 fn play(story: impl Future<Output = ()>) {
     let runtime: Runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let ended = runtime.block_on(async { timeout(STORY, story).await });
+    let ended = runtime.block_on(async { timeout(longest(), story).await });
     runtime.shutdown_background();
     assert!(ended.is_ok(), "the story does not end");
 }
@@ -104,7 +114,7 @@ async fn run_child(test: &str) {
     let mut child = Command::new(env::current_exe().unwrap());
     child.args(["--exact", test, "--nocapture", "--test-threads=1"]);
     child.env(CHILD, "1").env("DBUS_SYSTEM_BUS_ADDRESS", bus.address()).kill_on_drop(true);
-    let output = timeout(CHILD_ENDS, child.output()).await;
+    let output = timeout(longest() + CHILD_ENDS_AFTER, child.output()).await;
     bus.stop().await;
     let output = output.unwrap_or_else(|_| panic!("the process of {test} does not end")).unwrap();
     let printed = String::from_utf8_lossy(&output.stdout);
