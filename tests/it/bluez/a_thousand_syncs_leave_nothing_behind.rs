@@ -50,6 +50,7 @@ fn neither_files_nor_match_rules_nor_memory() {
         for _ in 0..cycles {
             cycle(&radio, &outbox).await;
         }
+        println!("{before:?}; now {:?}", holdings(&bus).await);
         // Rules are taken back a moment after the link that they were for.
         until("as much is held as before", async || (holdings(&bus).await <= before).then_some(())).await;
         let memory_after = memory_kb("self", "VmRSS");
