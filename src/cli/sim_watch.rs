@@ -61,6 +61,20 @@ pub struct Args {
     /// Seed of everything random
     #[arg(long, default_value_t = 1)]
     seed: u64,
+
+    /// Time between two connection events of its link, µs; then an event takes at most six packets, as with many a controller
+    #[arg(long, hide = true, value_parser = clap::value_parser!(u64).range(1..=4_000_000))]
+    interval_us: Option<u64>,
+}
+
+/// What its link carries.
+fn model(args: &Args) -> LinkModel {
+    let fast = LinkModel::fast_2m_15ms();
+    args.interval_us.map_or(fast, |interval_us| LinkModel {
+        interval: Duration::from_micros(interval_us),
+        pdus_per_event: Some(6),
+        ..fast
+    })
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -69,7 +83,7 @@ pub fn sim_watch(args: &Args) -> anyhow::Result<u8> {
         let recording = source(args)?;
         let history = Duration::from_secs(u64::from(args.hours) * 3_600);
         let watch = WatchOnAir::new(power_on(args, &recording, history)?);
-        let air = Air::new(LinkModel::fast_2m_15ms());
+        let air = Air::new(model(args));
         let address = PeerAddress(args.address.to_uppercase());
         air.place(address.clone(), watch.clone());
         let listener = control::bind(&args.air, 0o600)

@@ -17,9 +17,9 @@ use crate::wire::bridge::{Capabilities, DataError, ErrorCode, Info, RawBlock, Se
 
 /// A watch that cannot read its flash may be erasing a page; it is asked again after this.
 const FLASH_REST: Duration = Duration::from_secs(5);
-/// While blocks stream in, the watch is told this often at most what is safe: telling takes two connection events, in which nobody
-/// takes what arrives, and a watch that is told late only frees its flash late.
-const TELL_EVERY: Duration = Duration::from_secs(1);
+/// While blocks stream in, the watch is told this often at most what is safe: its answer waits behind all that it has queued, which may
+/// be a whole window, and meanwhile nobody grants it more. A watch that is told late only frees its flash late.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 /// Pulls in a row that bring nothing new before the session gives up and leaves the rest to the next one.
 const PULLS_WITHOUT_PROGRESS: u32 = 8;
 
@@ -100,6 +100,8 @@ struct Session<'a, L> {
 enum PullEnd {
     /// The watch said so, or what it sent has a hole.
     Over,
+    /// The watch has sent as much as it was granted, and there is more: a watch that queues fast ends before it can be granted more.
+    Drained,
     /// The block that was asked for is damaged: what came of it.
     Damaged(Bytes),
     /// The first block that came is a later one than was asked for.
@@ -124,6 +126,7 @@ impl<L: Link> Session<'_, L> {
                 return self.anchoring.finish(self.bridge, self.outbox, self.log.key, self.clock).await;
             }
             let end = self.pull(&window, &mut intake).await?;
+            let drained = matches!(end, PullEnd::Drained);
             self.commit(&mut intake).await?;
             match end {
                 PullEnd::Damaged(bytes) if damage.again(&bytes) => {
@@ -131,7 +134,7 @@ impl<L: Link> Session<'_, L> {
                     intake.explain_corrupt(bytes);
                 }
                 PullEnd::Ahead(got) => self.pass_over(&window, got, &mut intake).await?,
-                PullEnd::Damaged(_) | PullEnd::Over => {}
+                PullEnd::Damaged(_) | PullEnd::Over | PullEnd::Drained => {}
             }
             if intake.expected() > expected {
                 (fruitless, damage) = (0, Damage::default());
@@ -141,7 +144,10 @@ impl<L: Link> Session<'_, L> {
             if fruitless >= PULLS_WITHOUT_PROGRESS {
                 return Err(SyncError::NoProgress { cursor: self.report.cursor, head: window.head });
             }
-            window = self.window(&info).await?;
+            // Nothing has happened that the window could explain, and asking for it takes as long as many blocks.
+            if !drained {
+                window = self.window(&info).await?;
+            }
         }
     }
 
@@ -188,6 +194,9 @@ impl<L: Link> Session<'_, L> {
                     }
                 }
                 Ok(Pulled::Nothing) => self.commit(intake).await?,
+                Ok(Pulled::End { next }) if !first && next == intake.expected() && next <= window.head => {
+                    return Ok(PullEnd::Drained);
+                }
                 // The ring may move on while we ask; then the window is read anew, as at any end.
                 Ok(Pulled::End { .. }) | Err(WatchError::Refused { code: ErrorCode::BeforeTail, .. }) => {
                     return Ok(PullEnd::Over);

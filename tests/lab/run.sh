@@ -6,6 +6,7 @@
 #     --env NAME=VALUE      set in the guest; may be repeated
 #     --sim PROGRAM         the nowbridge that is the bridge watch (must lie in a bound directory); without it, there is none
 #     --hours N             hours of history in the bridge watch's flash (24)
+#     --sim-interval US     time between two events of the air between the bridge watch and its mirror; by default it is a fast link
 #     --timeout SECONDS     end the guest after so long (600)
 #     --logs DIRECTORY      where bluetoothd's and the watches' logs go
 # The guest has no network but its own loopback, and forgets everything at the end. It is no sandbox: its root is root here.
@@ -15,6 +16,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/paths.sh"
 
 bluez=5.66 sim='' hours=24 seconds=600 logs=''
+link=()
 binds=() environment=()
 while [ $# -gt 0 ]; do
     case $1 in
@@ -24,6 +26,7 @@ while [ $# -gt 0 ]; do
         --env) environment+=("$2") ;;
         --sim) sim=$(realpath "$2") ;;
         --hours) hours=$2 ;;
+        --sim-interval) link=(--interval-us "$2") ;;
         --timeout) seconds=$2 ;;
         --logs) logs=$2 ;;
         *) fail "there is no option $1; see the top of ${BASH_SOURCE[0]}" ;;
@@ -62,7 +65,7 @@ mkdir -p "$share/out" "$share/uml"
 } >"$share/command"
 printf '%s\n' "${binds[@]}" >"$share/binds"
 if [ -n "$sim" ]; then
-    printf '%q sim-watch --air /run/lab/air.sock --address E7:12:0A:00:00:01 --seed 1 --hours %q\n' "$sim" "$hours" >"$share/sim"
+    printf '%q sim-watch --air /run/lab/air.sock --address E7:12:0A:00:00:01 --seed 1 --hours %q %s\n' "$sim" "$hours" "${link[*]}" >"$share/sim"
 fi
 
 # The first program must be in the root itself; it never changes while guests run, or is replaced as a whole.

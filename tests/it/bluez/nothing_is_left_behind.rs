@@ -1,11 +1,10 @@
-use std::collections::HashMap;
-use std::fs;
 use std::time::Duration;
 
 use nowbridge::radio::bluez::BluezCentral;
 use nowbridge::radio::{Central, Link, RecoveryStep};
 use zbus::Connection;
 
+use super::holdings::holdings;
 use super::ours::{connected, radio, ready};
 use crate::support::fake_bluez::database::TX;
 use crate::support::fake_bluez::{FakeBluez, Machine};
@@ -16,24 +15,6 @@ const CYCLES: u32 = 30;
 const RESTARTS: u32 = 3;
 /// A real link takes its three seconds from beginning to end.
 const IN_THE_LAB: (u32, u32) = (8, 1);
-
-/// What this process and its connections hold: open files, and match rules on the bus.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Holdings {
-    files: usize,
-    rules: usize,
-}
-
-async fn holdings(bus: &Connection) -> Holdings {
-    let (path, interface) = ("/org/freedesktop/DBus", "org.freedesktop.DBus.Debug.Stats");
-    let rules =
-        bus.call_method(Some("org.freedesktop.DBus"), path, Some(interface), "GetAllMatchRules", &()).await;
-    let rules: HashMap<String, Vec<String>> = rules.unwrap().body().deserialize().unwrap();
-    Holdings {
-        files: fs::read_dir("/proc/self/fd").unwrap().count(),
-        rules: rules.values().map(Vec::len).sum(),
-    }
-}
 
 async fn cycle(stage: &Stage, radio: &BluezCentral) {
     let link = connected(radio, Wearable::Sensor).await;

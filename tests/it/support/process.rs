@@ -1,5 +1,6 @@
 //! The real `nowbridge` as a child process, in a home of its own.
 
+use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -35,6 +36,11 @@ pub struct Running {
     child: Child,
     stdout: PathBuf,
     stderr: PathBuf,
+}
+
+/// The nowbridge that was built with the tests, or the one that whoever measures names.
+fn program() -> OsString {
+    std::env::var_os("NOWBRIDGE_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_nowbridge").into())
 }
 
 impl Home {
@@ -82,7 +88,7 @@ impl Home {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_nowbridge"));
+        let mut command = Command::new(program());
         command.args(arguments).env_clear().env("HOME", self.root.path());
         for (variable, directory) in
             [("XDG_CONFIG_HOME", "config"), ("XDG_STATE_HOME", "state"), ("XDG_RUNTIME_DIR", "run")]

@@ -33,7 +33,8 @@ pub const ADAPTER: &str = "/org/bluez/hci0";
 const STORY: Duration = Duration::from_secs(40);
 /// In the lab everything takes the time that it takes.
 const STORY_IN_THE_LAB: Duration = Duration::from_secs(150);
-const CHILD_ENDS: Duration = Duration::from_secs(50);
+const LONG_STORY: Duration = Duration::from_mins(25);
+const CHILD_ENDS_AFTER: Duration = Duration::from_secs(10);
 
 /// A watch on the stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +83,7 @@ pub fn story<Body: AsyncFnOnce(Stage)>(body: Body) {
     if let Ok(port) = env::var(LAB) {
         play(STORY_IN_THE_LAB, async { body(Stage::Lab(Lab::at(&port).await)).await });
     } else if env::var_os(CHILD).is_some() {
-        play(STORY, async { body(Stage::on_the_fake().await).await });
+        play(longest(), async { body(Stage::on_the_fake().await).await });
     } else {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(run_child(&name));
@@ -93,6 +94,15 @@ pub fn story<Body: AsyncFnOnce(Stage)>(body: Body) {
 fn test_name(closure: &str) -> String {
     let test = closure.split("::{{closure}}").next().unwrap_or(closure);
     test.split_once("::").map_or(test, |(_crate, path)| path).to_owned()
+}
+
+/// Whether the stories are told at length (packaging/slow.sh).
+pub fn at_length() -> bool {
+    env::var_os("NOWBRIDGE_SLOW").is_some()
+}
+
+fn longest() -> Duration {
+    if at_length() { LONG_STORY } else { STORY }
 }
 
 fn play(limit: Duration, story: impl Future<Output = ()>) {
@@ -107,7 +117,7 @@ async fn run_child(test: &str) {
     let mut child = Command::new(env::current_exe().unwrap());
     child.args(["--exact", test, "--nocapture", "--test-threads=1"]);
     child.env(CHILD, "1").env("DBUS_SYSTEM_BUS_ADDRESS", bus.address()).kill_on_drop(true);
-    let output = timeout(CHILD_ENDS, child.output()).await;
+    let output = timeout(longest() + CHILD_ENDS_AFTER, child.output()).await;
     bus.stop().await;
     let output = output.unwrap_or_else(|_| panic!("the process of {test} does not end")).unwrap();
     let printed = String::from_utf8_lossy(&output.stdout);
