@@ -16,6 +16,7 @@ const FAILED: &str = "org.bluez.Error.Failed";
 const NOT_PERMITTED: &str = "org.bluez.Error.NotPermitted";
 /// Named by us where nothing came over the bus.
 const OUR_DEADLINE: &str = "nowbridge.Deadline";
+const NOT_PAIRED: &str = "org.bluez.Error.NotPaired";
 const BUS_GONE: &str = "org.freedesktop.DBus.Error.Disconnected";
 
 /// An error reply: its D-Bus name and what it says.
@@ -82,6 +83,11 @@ impl Fault {
     /// We stopped waiting for `what`.
     pub fn deadline(what: &str) -> Self {
         Self::new(OUR_DEADLINE, &format!("no answer to {what}"))
+    }
+
+    /// The peer wanted to pair for `what`, and our agent refused.
+    pub fn turned_away(what: &str) -> Self {
+        Self::new(NOT_PAIRED, &format!("no pairing for {what}"))
     }
 
     /// What it comes to.

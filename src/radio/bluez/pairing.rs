@@ -19,6 +19,11 @@ use crate::radio::{PairingDesk, PeerAddress, RadioError, RadioTrouble};
 const FIND_DEADLINE: Duration = Duration::from_secs(30);
 /// How long `Pair` may take: BlueZ connects for up to 30 s, gives a person 60 s to answer, and discovers services.
 const PAIR_DEADLINE: Duration = Duration::from_mins(2);
+/// How long a person may take to say that it was the right watch. BlueZ gives as long for its own questions.
+const CONFIRM_DEADLINE: Duration = Duration::from_mins(1);
+
+/// Why a pairing failed that somebody here said no to.
+const DECLINED: &str = "it was declined here";
 
 /// Pairs and bonds with the watch, asking at `desk` what must be asked. If the caller stops waiting, the pairing is called off.
 /// The connection must not end method calls before [`PAIR_DEADLINE`].
@@ -73,11 +78,14 @@ impl Pairing {
     ) -> Result<(), RadioError> {
         agent.become_default().await.map_err(|error| self.explain(&error))?;
         self.find(&path).await?;
-        let device = bus::device(&self.bus, path).await.map_err(|error| self.explain(&error))?;
-        self.bond(&device).await.map_err(|error| match error {
-            RadioError::PairingFailed { .. } if window.was_declined() => self.failed("it was declined here"),
-            other => other,
-        })?;
+        let device = bus::device(&self.bus, path.clone()).await.map_err(|error| self.explain(&error))?;
+        if !bus::promptly(device.paired()).await.map_err(|error| self.explain(&error))? {
+            self.bond(&device).await.map_err(|error| match error {
+                RadioError::PairingFailed { .. } if window.was_declined() => self.failed(DECLINED),
+                other => other,
+            })?;
+            self.confirm(window, &path).await?;
+        }
         // Without it BlueZ would ask the agent each time that the watch wants to use a service of this host.
         if let Err(error) = bus::promptly(device.set_trusted(true)).await {
             tracing::warn!(peer = %self.peer, %error, "The watch is paired but could not be marked as trusted.");
@@ -112,9 +120,6 @@ impl Pairing {
     }
 
     async fn bond(&self, device: &DeviceProxy<'_>) -> Result<(), RadioError> {
-        if bus::promptly(device.paired()).await.map_err(|error| self.explain(&error))? {
-            return Ok(());
-        }
         let was_connected = bus::promptly(device.connected()).await.unwrap_or(false);
         let stopped = match self.wait(PAIR_DEADLINE, device.pair()).await {
             Ok(Ok(())) => return Ok(()),
@@ -130,6 +135,27 @@ impl Pairing {
             Stopped::CalledOff => "it was called off",
             Stopped::TooLong => "it took too long; wake the watch, keep it close, and try again",
         }))
+    }
+
+    /// A bond is kept only if a person has said yes: to a question of BlueZ or, where it had none, to ours.
+    async fn confirm(&self, window: &Window, device: &OwnedObjectPath) -> Result<(), RadioError> {
+        let reason = match self.wait(CONFIRM_DEADLINE, window.confirm(device)).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => DECLINED,
+            Err(Stopped::CalledOff) => "it was called off",
+            Err(Stopped::TooLong) => "nobody here said yes to it in time; try again",
+        };
+        let removed = async {
+            let adapter = bus::adapter(&self.bus, self.adapter.clone()).await?;
+            bus::promptly(adapter.remove_device(device)).await
+        };
+        match removed.await {
+            Err(error) if bus::bluez_error(&error) != Some("DoesNotExist") => {
+                let kept = format!("{reason}, but the bond could not be removed ({error}); unpair the watch");
+                Err(self.failed(&kept))
+            }
+            _ => Err(self.failed(reason)),
+        }
     }
 
     /// Waits for something that depends on the watch or on a person. What can be had at once is had, even if called off.
@@ -232,10 +258,13 @@ mod tests {
         async fn pair(&self, answer: bool) -> Result<(), RadioError> {
             let (desk, mut prompts) = mpsc::channel(1);
             let person = async {
+                let mut asked = 0;
                 while let Some(prompt) = prompts.recv().await {
                     let PairingPrompt::Confirm { reply } = prompt else { panic!("{prompt:?}") };
                     reply.send(answer).unwrap();
+                    asked += 1;
                 }
+                assert!(asked <= 1, "one question is enough");
             };
             let (paired, ()) = within(async { tokio::join!(self.start(desk), person) }).await;
             paired
@@ -283,6 +312,20 @@ mod tests {
             !calls.iter().any(|call| call.starts_with("Trusted") || call == "CancelPairing"),
             "{calls:?}"
         );
+    }
+
+    #[tokio::test]
+    async fn a_bond_that_bluez_made_without_a_question_needs_a_yes() {
+        let mut scene = Scene::with(Manner::JustWorks).await;
+        scene.pair(true).await.unwrap();
+        assert!(!scene.bluez.other_calls().contains(&"RemoveDevice".to_owned()));
+        scene.bluez.behaves(Manner::JustWorks);
+        let error = scene.pair(false).await.unwrap_err().to_string();
+        assert!(error.contains("declined"), "{error}");
+        assert_eq!(scene.bluez.other_calls()[2..], ["Pair", "RemoveDevice", "UnregisterAgent"]);
+        // Whoever started it leaves before they are asked.
+        let after = scene.abandon_after("Pair").await;
+        assert_eq!(after, ["RemoveDevice", "UnregisterAgent"]);
     }
 
     #[tokio::test]

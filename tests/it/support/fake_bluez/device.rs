@@ -51,6 +51,8 @@ pub struct Link {
     /// Tells it from those before and after it.
     pub number: u64,
     pub encrypted: bool,
+    /// It waits for keys that it will not get; nothing else is answered.
+    pub stuck: bool,
     /// What waits to go out, first come, first served.
     pub operations: VecDeque<Operation>,
     /// Who listens to what: characteristic and client.
@@ -193,6 +195,7 @@ impl Link {
         Self {
             number,
             encrypted: false,
+            stuck: false,
             operations: VecDeque::new(),
             listeners: BTreeSet::new(),
             look: false,

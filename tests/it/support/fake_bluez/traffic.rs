@@ -109,7 +109,7 @@ impl Machine {
             return;
         }
         let Some(link) = self.device(key).and_then(|device| device.link()) else { return };
-        if link.ticking || !link.is_pending() {
+        if link.ticking || link.stuck || !link.is_pending() {
             return;
         }
         link.ticking = true;
