@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use zbus::{Connection, ObjectPath};
 
 use super::air::{Io, Wearer};
-use super::device::Operation;
+use super::device::{Keys, Operation};
 use super::machine::{Event, Key, Machine};
 use super::outgoing::{AGENT, Call, DEVICE, Refusal, object_path};
 
@@ -177,7 +177,7 @@ impl Machine {
         if let Some(link) =
             self.device(key).and_then(|device| device.link()).filter(|_| pairing.call.is_none())
         {
-            link.stuck = true;
+            link.keys = Keys::Refused;
             link.operations.extend(pairing.parked);
         }
         self.out.tell(&pairing.agent.client, &pairing.agent.path, AGENT, "Cancel");
