@@ -161,6 +161,7 @@ fn one_whose_time_is_over_is_not() {
     story(async |stage| {
         let Some(fake) = stage.only_on_the_fake() else { return };
         fake.with(|machine| machine.timing.pairing = Duration::from_millis(50)).await;
+        stage.equip(Wearable::Sensor, Io::Display, true).await;
         let radio = radio().await;
         let mut kept = Vec::new();
         assert_failed(&pair(&radio, async |prompt| kept.push(prompt)).await);
