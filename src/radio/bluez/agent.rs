@@ -7,9 +7,10 @@
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, oneshot, watch};
-use zbus::{Connection, DBusError, ObjectPath, OwnedObjectPath, interface};
+use zbus::{Connection, ObjectPath, OwnedObjectPath, interface};
 
 use super::bus;
+use super::refusals::{Refusal, Refusals};
 use crate::radio::{PairingDesk, PairingPrompt};
 
 /// Six digits at most.
@@ -19,6 +20,8 @@ const MAX_PASSKEY: u32 = 999_999;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Agent {
     state: watch::Sender<State>,
+    /// Whom nobody is pairing.
+    pub(super) refusals: Refusals,
     /// How many want the agent to be registered. Locked while that changes, so that two don't undo each other's work.
     pub(super) holders: Arc<Mutex<usize>>,
 }
@@ -38,6 +41,8 @@ struct Guest {
     desk: PairingDesk,
     /// The passkey that the desk was told last.
     shown: Option<u32>,
+    /// The desk was asked something, or told digits.
+    asked: bool,
     declined: bool,
 }
 
@@ -45,26 +50,13 @@ struct Guest {
 #[derive(Debug)]
 pub(super) struct Window(Agent);
 
-/// How the agent says no. BlueZ knows these two names.
-#[derive(Debug, DBusError)]
-#[zbus(prefix = "org.bluez.Error")]
-pub(super) enum Refusal {
-    /// An error of the bus itself.
-    #[zbus(error)]
-    ZBus(zbus::Error),
-    /// Nobody wants this pairing, or a person said no.
-    Rejected(String),
-    /// The question was taken back before it was answered.
-    Canceled(String),
-}
-
 impl Agent {
     /// Lets one device pair, and sends what must be asked meanwhile to `desk`. `None` if another one is being paired.
     pub(super) fn open(&self, device: OwnedObjectPath, desk: PairingDesk) -> Option<Window> {
         let opened = self.state.send_if_modified(|state| {
             let free = state.guest.is_none();
             if free {
-                state.guest = Some(Guest { device, desk, shown: None, declined: false });
+                state.guest = Some(Guest { device, desk, shown: None, asked: false, declined: false });
             }
             free
         });
@@ -78,7 +70,7 @@ impl Agent {
         question: impl FnOnce(oneshot::Sender<T>) -> PairingPrompt,
     ) -> Result<T, Refusal> {
         let mut state = self.state.subscribe();
-        let (desk, round) = Self::desk(&state.borrow(), device)?;
+        let (desk, round) = self.desk(device)?;
         let (reply, answer) = oneshot::channel();
         let asked = async {
             desk.send(question(reply)).await.ok()?;
@@ -90,11 +82,18 @@ impl Agent {
         }
     }
 
-    fn desk(state: &State, device: &ObjectPath<'_>) -> Result<(PairingDesk, u64), Refusal> {
-        match &state.guest {
-            Some(guest) if guest.device.as_str() == device.as_str() => Ok((guest.desk.clone(), state.round)),
-            _ => Err(not_welcome(device)),
-        }
+    /// The desk of the device, which is about to be used.
+    fn desk(&self, device: &ObjectPath<'_>) -> Result<(PairingDesk, u64), Refusal> {
+        let mut desk = None;
+        self.state.send_if_modified(|state| {
+            if let Some(guest) = state.guest.as_mut().filter(|guest| guest.device.as_str() == device.as_str())
+            {
+                guest.asked = true;
+                desk = Some((guest.desk.clone(), state.round));
+            }
+            false
+        });
+        desk.ok_or_else(|| self.refusals.refuse(device))
     }
 
     /// Whether this passkey has not been told yet. BlueZ tells it once more for each digit that is typed into the watch.
@@ -129,6 +128,13 @@ impl Agent {
 }
 
 impl Window {
+    /// Asks whether this is the right watch, unless the desk was asked something already. BlueZ asks nothing about a watch
+    /// without screen and buttons if it was told to pair with it.
+    pub(super) async fn confirm(&self, device: &ObjectPath<'_>) -> bool {
+        let asked = self.0.state.borrow().guest.as_ref().is_some_and(|guest| guest.asked);
+        if asked { !self.was_declined() } else { self.0.request_authorization(device.clone()).await.is_ok() }
+    }
+
     /// Whether it was here that somebody said no.
     pub(super) fn was_declined(&self) -> bool {
         self.0.state.borrow().guest.as_ref().is_some_and(|guest| guest.declined)
@@ -144,7 +150,7 @@ impl Drop for Window {
     }
 }
 
-#[expect(clippy::unused_self, clippy::needless_pass_by_value, reason = "the shape of a D-Bus interface")]
+#[expect(clippy::needless_pass_by_value, reason = "the shape of a D-Bus interface")]
 #[interface(name = "org.bluez.Agent1")]
 impl Agent {
     /// BlueZ has dropped the agent.
@@ -168,7 +174,7 @@ impl Agent {
     async fn display_passkey(&self, device: ObjectPath<'_>, passkey: u32, typed: u16) -> Result<(), Refusal> {
         tracing::trace!(typed, "Digits were typed into the watch.");
         let mut state = self.state.subscribe();
-        let (desk, round) = Self::desk(&state.borrow(), &device)?;
+        let (desk, round) = self.desk(&device)?;
         if self.is_new(passkey) {
             tokio::select! {
                 // A desk that is gone can't show it; the watch then waits for digits in vain, and refuses.
@@ -201,24 +207,19 @@ impl Agent {
         let paired = async { bus::device(connection, device.to_owned().into()).await?.paired().await };
         let welcome = bus::promptly(paired).await.unwrap_or(false);
         tracing::debug!(%device, service, welcome, "A device asked for a service.");
-        if welcome { Ok(()) } else { Err(not_welcome(&device)) }
+        if welcome { Ok(()) } else { Err(self.refusals.refuse(&device)) }
     }
 
     /// Only Bluetooth before 2.1 pairs by PIN codes; no watch with Low Energy does.
     fn request_pin_code(&self, device: ObjectPath<'_>) -> Result<String, Refusal> {
-        Err(not_welcome(&device))
+        Err(self.refusals.refuse(&device))
     }
 
     /// As above.
     fn display_pin_code(&self, device: ObjectPath<'_>, pin_code: &str) -> Result<(), Refusal> {
         tracing::trace!(digits = pin_code.len(), "A PIN code was to be shown.");
-        Err(not_welcome(&device))
+        Err(self.refusals.refuse(&device))
     }
-}
-
-fn not_welcome(device: &ObjectPath<'_>) -> Refusal {
-    tracing::debug!(%device, "Refused a device that nobody is pairing.");
-    Refusal::Rejected("nobody here is pairing this device".to_owned())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::pairing;
 use crate::radio::{PairingDesk, PeerAddress, RadioError};
 
 /// Looking for the watch, connecting, and a person who answers; each has a deadline of its own.
-const PAIRING_DEADLINE: Duration = Duration::from_mins(3);
+const PAIRING_DEADLINE: Duration = Duration::from_mins(4);
 
 /// A pairing.
 #[derive(Debug)]

@@ -16,6 +16,7 @@ const FAILED: &str = "org.bluez.Error.Failed";
 const NOT_PERMITTED: &str = "org.bluez.Error.NotPermitted";
 /// Named by us where nothing came over the bus.
 const OUR_DEADLINE: &str = "nowbridge.Deadline";
+const NOT_PAIRED: &str = "org.bluez.Error.NotPaired";
 const BUS_GONE: &str = "org.freedesktop.DBus.Error.Disconnected";
 
 /// An error reply: its D-Bus name and what it says.
@@ -87,6 +88,11 @@ impl Fault {
     /// Whether the connection to the bus itself is gone, not only who was spoken to.
     pub fn is_of_a_dead_connection(&self) -> bool {
         self.name == BUS_GONE
+    }
+
+    /// The peer wanted to pair for `what`, and our agent refused.
+    pub fn turned_away(what: &str) -> Self {
+        Self::new(NOT_PAIRED, &format!("no pairing for {what}"))
     }
 
     /// What it comes to.

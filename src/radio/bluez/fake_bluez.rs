@@ -38,6 +38,8 @@ pub(super) enum Manner {
     Away,
     /// It pairs if the agent of whoever pairs agrees.
     Agrees,
+    /// It pairs, and the agent is asked nothing.
+    JustWorks,
     /// It is connected to, and then nothing more happens until the pairing is called off.
     Hangs,
     /// `Pair` ends so.
@@ -205,6 +207,13 @@ impl Adapter {
     fn stop_discovery(&self) {
         self.0.note("StopDiscovery");
     }
+
+    fn remove_device(&self, device: OwnedObjectPath) -> Result<(), No> {
+        self.0.note("RemoveDevice");
+        let known = device.as_str() == WATCH.as_str() && self.0.heard.send_replace(false);
+        self.0.paired.send_replace(false);
+        if known { Ok(()) } else { Err(No::DoesNotExist) }
+    }
 }
 
 #[expect(clippy::unused_self, reason = "the shape of a D-Bus interface")]
@@ -224,7 +233,7 @@ impl Device {
             Manner::Agrees if !self.0.agent_agrees(connection, &WATCH).await => {
                 return Err(No::AuthenticationFailed);
             }
-            Manner::Agrees | Manner::WasFaster => {}
+            Manner::Agrees | Manner::JustWorks | Manner::WasFaster => {}
         }
         self.0.paired.send_replace(true);
         if matches!(manner, Manner::WasFaster) { Err(No::AlreadyExists) } else { Ok(()) }

@@ -1,11 +1,12 @@
 //! An open link: what callers hold.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use btleplug::api::{CharPropFlags, Characteristic, Peripheral as _, WriteType};
 use btleplug::platform::Peripheral;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
@@ -13,8 +14,10 @@ use super::ears::Ear;
 use super::errand::Radio;
 use super::error::{Fault, Meaning, within};
 use super::ground::{Ground, STEP_DEADLINE};
+use super::refusals::Refusals;
 use super::session::{Deliveries, OpenLink, Order, Session};
 use super::signals::DeviceNews;
+use super::standing;
 use crate::radio::{
     Attribute, CALL_DEADLINE, Link, LinkClosed, Notifications, PeerAddress, Properties, RadioError, WriteMode,
 };
@@ -29,6 +32,9 @@ const UNLIKELY: u8 = 0x0e;
 /// without a bound (732 kB in 1.6 s on a link that carries 43 kB/s), and what is asked later waits behind them. So this bounds
 /// only what is on the bus; who sends more than a few needs credit or acknowledgements in the protocol above.
 const WRITES_IN_FLIGHT: usize = 4;
+/// How long a call may still take when the agent has refused the pairing that the watch asked for. A watch that only suggests one
+/// answers in that time; what really needs it is never answered.
+const AFTER_REFUSAL: Duration = Duration::from_secs(2);
 /// Orders to the link's task that may wait.
 const QUEUED_ORDERS: usize = 64;
 
@@ -38,6 +44,8 @@ pub struct BluezLink {
     peer: PeerAddress,
     ground: Ground,
     peripheral: Peripheral,
+    /// Whom the agent refuses.
+    refusals: Refusals,
     characteristics: Vec<Characteristic>,
     mtu: u16,
     orders: mpsc::Sender<Order>,
@@ -57,6 +65,7 @@ impl BluezLink {
         ear: Ear,
         news: broadcast::Receiver<DeviceNews>,
     ) -> Result<Self, Fault> {
+        let refusals = standing::export(&ground.bus).await?.refusals;
         let (orders, queue) = mpsc::channel(QUEUED_ORDERS);
         let (closing, closed) = watch::channel(None);
         let hung_up = CancellationToken::new();
@@ -79,6 +88,7 @@ impl BluezLink {
         Ok(Self {
             peer: peer.clone(),
             ground: ground.clone(),
+            refusals,
             characteristics: characteristics(&ear.peripheral),
             mtu,
             peripheral: ear.peripheral,
@@ -95,23 +105,34 @@ impl BluezLink {
         found.ok_or(RadioError::NoCharacteristic(uuid))
     }
 
-    /// Asks the peer something when it is its turn. Ends when the link does, and after [`CALL_DEADLINE`]: BlueZ would take 30 s to
-    /// find that nobody answers.
+    /// Asks the peer something when it is its turn. Ends when the link does, when it would need a pairing, and after [`CALL_DEADLINE`]:
+    /// BlueZ would take 30 s to find that nobody answers.
     async fn ask<T>(
         &self,
         what: &'static str,
         turns: &Semaphore,
         call: impl Future<Output = btleplug::Result<T>>,
     ) -> Result<T, RadioError> {
+        let mut turned_away = self.refusals.of(self.ground.path(&self.peer)?);
         let in_turn = async {
             // Never closed.
             let _turn = turns.acquire().await;
             call.await
         };
+        let refused = async {
+            turned_away.heard().await;
+            sleep(AFTER_REFUSAL).await;
+        };
         let answer = tokio::select! {
             biased;
             reason = self.closed() => return Err(reason.into()),
             answer = within(CALL_DEADLINE, what, in_turn) => answer,
+            () = refused => {
+                let error = self.explain(Fault::turned_away(what), what).await;
+                // Nothing else is answered over such a link, and after 30 s BlueZ gives it up.
+                self.hang_up.token().cancel();
+                return Err(error);
+            }
         };
         match answer {
             Ok(answer) => Ok(answer),

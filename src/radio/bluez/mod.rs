@@ -28,6 +28,7 @@ mod link;
 mod pairing;
 mod picture;
 mod recovering;
+mod refusals;
 mod rfkill;
 mod session;
 mod signals;

@@ -68,7 +68,7 @@ impl StandingAgent {
 }
 
 /// The agent of this connection.
-async fn export(bus: &Connection) -> zbus::Result<Agent> {
+pub(super) async fn export(bus: &Connection) -> zbus::Result<Agent> {
     let objects = bus.object_server();
     // Handed back if there is one already, which is then the one that counts.
     let _surplus = objects.at(AGENT_PATH, Agent::default()).await?;

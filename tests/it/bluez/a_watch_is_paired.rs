@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::ours::{agrees, connected, pair, radio, ready};
 use crate::support::fake_bluez::Io;
-use crate::support::fake_bluez::database::{AUTH, SEC};
+use crate::support::fake_bluez::database::{AUTH, SEC, STAT};
 use crate::support::process::until;
 use crate::support::stage::{Wearable, story};
 
@@ -161,6 +161,7 @@ fn one_whose_time_is_over_is_not() {
     story(async |stage| {
         let Some(fake) = stage.only_on_the_fake() else { return };
         fake.with(|machine| machine.timing.pairing = Duration::from_millis(50)).await;
+        stage.equip(Wearable::Sensor, Io::Display, true).await;
         let radio = radio().await;
         let mut kept = Vec::new();
         assert_failed(&pair(&radio, async |prompt| kept.push(prompt)).await);
@@ -177,5 +178,8 @@ fn a_protected_value_says_that_it_is_needed() {
         let sensor = Wearable::Sensor.address();
         assert!(matches!(&read, Err(RadioError::PairingNeeded(peer)) if *peer == sensor), "{read:?}");
         assert_eq!(bond(&radio).await, Bond::None);
+        // It says so in time: over a link that waits for keys nothing else is answered.
+        let link = connected(&radio, Wearable::Sensor).await;
+        assert!(link.read(STAT).await.is_ok());
     });
 }

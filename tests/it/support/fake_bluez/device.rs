@@ -48,11 +48,20 @@ pub enum LinkState {
     Up(Link),
 }
 
+/// Whether a link is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    None,
+    /// It waits for some that it will not get; nothing else is answered.
+    Refused,
+    Encrypted,
+}
+
 /// An open link.
 pub struct Link {
     /// Tells it from those before and after it.
     pub number: u64,
-    pub encrypted: bool,
+    pub keys: Keys,
     /// What waits to go out, first come, first served.
     pub operations: VecDeque<Operation>,
     /// Who listens to what: characteristic and client.
@@ -195,7 +204,7 @@ impl Link {
     pub fn new(number: u64) -> Self {
         Self {
             number,
-            encrypted: false,
+            keys: Keys::None,
             operations: VecDeque::new(),
             listeners: BTreeSet::new(),
             look: false,

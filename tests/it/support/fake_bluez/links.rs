@@ -4,7 +4,7 @@ use nowbridge::radio::PeerAddress;
 use nowbridge::radio::air::Presence;
 
 use super::database::Database;
-use super::device::{Link, LinkState};
+use super::device::{Keys, Link, LinkState};
 use super::machine::{Event, Key, Machine};
 use super::outgoing::{CHARACTERISTIC, Call, DEVICE, Refusal};
 
@@ -80,7 +80,10 @@ impl Machine {
         let delay = self.timing.resolve;
         let Some(device) = self.device(key) else { return };
         let path = device.path.clone();
-        let link = LinkState::Up(Link { encrypted, ..Link::new(number) });
+        let link = LinkState::Up(Link {
+            keys: if encrypted { Keys::Encrypted } else { Keys::None },
+            ..Link::new(number)
+        });
         let before = std::mem::replace(&mut device.link, link);
         self.out.changed(&path, DEVICE, [("Connected", true.into())]);
         if let LinkState::Connecting { calls, .. } = before {

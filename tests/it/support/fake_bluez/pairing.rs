@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use zbus::{Connection, ObjectPath};
 
 use super::air::{Io, Wearer};
-use super::device::Operation;
+use super::device::{Keys, Operation};
 use super::machine::{Event, Key, Machine};
 use super::outgoing::{AGENT, Call, DEVICE, Refusal, object_path};
 
@@ -71,7 +71,7 @@ impl Machine {
         Ok(())
     }
 
-    /// A read needs an encrypted link. Without an agent it waits for ever.
+    /// A read needs an encrypted link. Without an agent, or with one that refuses, it waits for ever.
     pub fn pair_for(&mut self, key: &Key, operation: Operation) {
         let Operation::Read { call, .. } = &operation else { return };
         let client = call.header().sender().map(ToString::to_string).unwrap_or_default();
@@ -91,12 +91,21 @@ impl Machine {
         let (method, passkey) = (method(watch.wearer.io, &agent.capability), watch.wearer.passkey);
         let Some(device) = self.device(key) else { return };
         let question = (agent.clone(), object_path(&device.path), method, passkey);
+        // Who says "pair" has agreed to what would be the only question.
+        let asks = call.is_none() || method != Method::JustWorks;
         device.pairing = Some(Pairing { number, agent, method, shown: false, call, parked });
         self.after(limit, Event::AgentSaid(key.clone(), number, Answer::Silence));
         let key = key.clone();
         self.later.spawn(async move {
             let (agent, device, method, passkey) = question;
-            Event::AgentSaid(key, number, ask(&connection, &agent, &device, method, passkey).await)
+            let answered = async {
+                if asks {
+                    ask(&connection, &agent, &device, method, passkey).await
+                } else {
+                    Answer::Yes(None)
+                }
+            };
+            Event::AgentSaid(key, number, answered.await)
         });
     }
 
@@ -165,8 +174,11 @@ impl Machine {
         if let Some(call) = &pairing.call {
             self.out.refuse(call, refusal);
         }
-        for call in pairing.parked.into_iter().filter_map(Operation::into_call) {
-            self.out.refuse(&call, &Refusal::att(0x05));
+        if let Some(link) =
+            self.device(key).and_then(|device| device.link()).filter(|_| pairing.call.is_none())
+        {
+            link.keys = Keys::Refused;
+            link.operations.extend(pairing.parked);
         }
         self.out.tell(&pairing.agent.client, &pairing.agent.path, AGENT, "Cancel");
         true

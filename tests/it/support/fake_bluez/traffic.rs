@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::database::{Node, is_protected};
-use super::device::Operation;
+use super::device::{Keys, Operation};
 use super::machine::{Event, Key, Machine};
 use super::outgoing::{CHARACTERISTIC, Call, Refusal};
 
@@ -112,7 +112,7 @@ impl Machine {
             return;
         }
         let Some(link) = self.device(key).and_then(|device| device.link()) else { return };
-        if link.ticking || !link.is_pending() {
+        if link.ticking || link.keys == Keys::Refused || !link.is_pending() {
             return;
         }
         link.ticking = true;
@@ -144,7 +144,7 @@ impl Machine {
         let Some(operation) = link.operations.pop_front() else { return false };
         link.look = true;
         match operation {
-            Operation::Read { uuid, .. } if is_protected(uuid) && !link.encrypted => {
+            Operation::Read { uuid, .. } if is_protected(uuid) && link.keys != Keys::Encrypted => {
                 self.pair_for(key, operation);
             }
             operation => self.perform(key, operation),
@@ -258,7 +258,7 @@ impl Machine {
     /// The link is encrypted: what waited for that goes first.
     pub fn encrypted(&mut self, key: &Key, parked: VecDeque<Operation>) {
         if let Some(link) = self.device(key).and_then(|device| device.link()) {
-            link.encrypted = true;
+            link.keys = Keys::Encrypted;
             parked.into_iter().rev().for_each(|operation| link.operations.push_front(operation));
         }
         self.tick_soon(key);
