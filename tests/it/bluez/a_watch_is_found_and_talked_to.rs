@@ -77,15 +77,18 @@ fn a_value_that_does_not_fit_is_refused_before_it_is_sent() {
 #[test]
 fn notifications_come_all_and_in_order() {
     story(async |stage| {
-        // A real radio carries two hundred in a second.
-        let count = if stage.fake_at_hand().is_some() { 20_000 } else { 2_000 };
+        // A real radio carries two hundred in a second. And with 5.82 on a busy machine five or ten of two thousand in one go are
+        // missing, a hole that only the protocol above can notice.
+        let (rounds, count) = if stage.fake_at_hand().is_some() { (1, 20_000) } else { (20, 100) };
         let radio = radio().await;
         let link = connected(&radio, Wearable::Sensor).await;
         let mut values = link.subscribe(TX).await.unwrap();
-        stage.stream(count, 20).await;
-        for number in 0..count {
-            let value = values.next().await.unwrap();
-            assert_eq!(value[..4], number.to_le_bytes());
+        for _ in 0..rounds {
+            stage.stream(count, 20).await;
+            for number in 0..count {
+                let value = values.next().await.unwrap();
+                assert_eq!(value[..4], u32::to_le_bytes(number));
+            }
         }
     });
 }
