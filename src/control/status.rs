@@ -138,6 +138,7 @@ mod tests {
             WaitReason::RadioNotReady { trouble: RadioTrouble::NoAdapter { detail: detail.clone() } },
             WaitReason::QuietHours,
             WaitReason::ItsTurn,
+            WaitReason::RadioTaken { detail: detail.clone() },
             WaitReason::PairingNeeded,
             WaitReason::StaleBond,
             WaitReason::Refused { detail: detail.clone() },

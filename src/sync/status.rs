@@ -37,6 +37,11 @@ pub enum WaitReason {
     },
     /// Other watches hold all links that there may be, or one is being connected.
     ItsTurn,
+    /// We need the radio for something else, which somebody asked for.
+    RadioTaken {
+        /// For what.
+        detail: String,
+    },
     /// It talks only to hosts that it is paired with.
     PairingNeeded,
     /// It no longer knows the bond that this host holds.
@@ -156,6 +161,7 @@ impl WaitReason {
             Self::Away => "away",
             Self::RadioNotReady { .. } => "radio_not_ready",
             Self::ItsTurn => "its_turn",
+            Self::RadioTaken { .. } => "radio_taken",
             Self::PairingNeeded => "pairing_needed",
             Self::StaleBond => "stale_bond",
             Self::Refused { .. } => "refused",

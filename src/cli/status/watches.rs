@@ -83,6 +83,7 @@ fn wait_text(watch: &WatchStatus, reason: &WaitReason) -> String {
             "waits for its turn; `radio.max_links` sets how many watches may be connected at a time"
                 .to_owned()
         }
+        WaitReason::RadioTaken { detail } => format!("waits for the radio: {detail}"),
         WaitReason::PairingNeeded => {
             format!("wants to be paired: run `nowbridge pair {}`", watch.address)
         }
@@ -173,6 +174,7 @@ mod tests {
             WaitReason::Away,
             WaitReason::RadioNotReady { trouble: RadioTrouble::AdapterOff },
             WaitReason::ItsTurn,
+            WaitReason::RadioTaken { detail: said(RadioError::OwnErrand("a scan")) },
             WaitReason::PairingNeeded,
             WaitReason::StaleBond,
             WaitReason::Refused { detail: said(RadioError::Refused { code: 2 }) },
@@ -203,6 +205,7 @@ mod tests {
         left wrist: does not answer; it is away, off, or connected to another phone; next try in 2 h
         left wrist: the radio is not ready: the adapter is switched off; switch it on with `bluetoothctl power on`; next try in 2 h
         left wrist: waits for its turn; `radio.max_links` sets how many watches may be connected at a time; next try in 2 h
+        left wrist: waits for the radio: nowbridge itself needs the radio for a scan; next try in 2 h
         left wrist: wants to be paired: run `nowbridge pair E7:12:0A:00:00:01`; next try in 2 h
         left wrist: the bond is stale, the watch no longer knows it: run `nowbridge repair "left wrist"`; next try in 2 h
         left wrist: cannot be used: the watch refused with ATT error 0x02; once that is mended, run `nowbridge sync "left wrist"`; next try in 2 h

@@ -82,7 +82,8 @@ fn detail(state: &WatchState) -> String {
     match state {
         WatchState::Waiting { reason, .. } => match reason {
             WaitReason::RadioNotReady { trouble } => trouble.to_string(),
-            WaitReason::Refused { detail }
+            WaitReason::RadioTaken { detail }
+            | WaitReason::Refused { detail }
             | WaitReason::BusyElsewhere { detail, .. }
             | WaitReason::RadioStuck { detail, .. }
             | WaitReason::Failed { detail, .. } => detail.clone(),

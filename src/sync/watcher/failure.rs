@@ -17,6 +17,8 @@ pub enum Failure {
     Aborted(String),
     /// The watch, or somebody on this computer, closed the link.
     HungUp(String),
+    /// We need the radio for something else.
+    OwnErrand(String),
     /// The Bluetooth service is busy.
     Busy(String),
     /// The radio failed in a way that a radio that hangs would.
@@ -48,6 +50,7 @@ impl Failure {
         match error {
             WatchError::Radio(RadioError::NotFound(_)) => Self::Away,
             WatchError::Radio(RadioError::NotReady(trouble)) => Self::Radio(trouble.clone()),
+            WatchError::Radio(RadioError::OwnErrand(_)) => Self::OwnErrand(error.to_string()),
             WatchError::Radio(RadioError::Aborted(_)) => Self::Aborted(error.to_string()),
             WatchError::Radio(RadioError::Closed(closed)) => Self::of_closed(*closed, used),
             error => Self::of_kind(FailureKind::of(error), error.to_string()),
@@ -90,6 +93,7 @@ impl Failure {
             Self::Away => Class::Away,
             Self::Radio(_) => Class::Radio,
             Self::Aborted(_) | Self::HungUp(_) => Class::Aborted,
+            Self::OwnErrand(_) => Class::OwnErrand,
             Self::Busy(_) => Class::Busy,
             Self::Wedged(_) | Self::Ghost(_) | Self::Failed(_) => Class::Failed,
             Self::PairingNeeded | Self::StaleBond | Self::Stranger { .. } | Self::Refused(_) => Class::Person,
@@ -106,6 +110,7 @@ impl Failure {
         match self {
             Self::Away => WaitReason::Away,
             Self::Radio(trouble) => WaitReason::RadioNotReady { trouble },
+            Self::OwnErrand(detail) => WaitReason::RadioTaken { detail },
             Self::Busy(detail) => WaitReason::BusyElsewhere { detail, failures },
             Self::Aborted(detail) | Self::HungUp(detail) | Self::Wedged(detail) | Self::Failed(detail) => {
                 WaitReason::Failed { detail, failures }

@@ -187,6 +187,12 @@ impl<C: Central> Watcher<C> {
                 let wait = due.saturating_duration_since(Instant::now());
                 return self.rest(WaitReason::Scheduled, None, wait);
             }
+            // Neither the watch nor the radio has done anything.
+            Ending::Failed(failure @ Failure::OwnErrand(_)) => {
+                let (class, failures) = (failure.class(), self.policy.failures());
+                let wait = self.policy.wait(class);
+                return self.rest(failure.reason(failures), Some(class), wait);
+            }
             Ending::Failed(failure) => failure,
         };
         let aborts = self.policy.aborts(matches!(failure, Failure::Aborted(_)));
