@@ -1,7 +1,7 @@
 //! What a failed attempt means: what to call it, and how patient to be.
 
 use super::policy::Class;
-use crate::radio::{LinkClosed, RadioError, RadioTrouble};
+use crate::radio::{LinkClosed, PeerAddress, RadioError, RadioTrouble};
 use crate::sync::{FailureKind, Outcome, SessionReport, WaitReason};
 use crate::watch::WatchError;
 use crate::wire::bridge::DeviceId;
@@ -15,6 +15,8 @@ pub enum Failure {
     Radio(RadioTrouble),
     /// The link was gone before it was of any use.
     Aborted(String),
+    /// The same again and again, from a watch that this host holds a bond with: it may have forgotten that, or be barely in range.
+    BreaksOff(PeerAddress),
     /// The watch, or somebody on this computer, closed the link.
     HungUp(String),
     /// We need the radio for something else.
@@ -92,7 +94,7 @@ impl Failure {
         match self {
             Self::Away => Class::Away,
             Self::Radio(_) => Class::Radio,
-            Self::Aborted(_) | Self::HungUp(_) => Class::Aborted,
+            Self::Aborted(_) | Self::BreaksOff(_) | Self::HungUp(_) => Class::Aborted,
             Self::OwnErrand(_) => Class::OwnErrand,
             Self::Busy(_) => Class::Busy,
             Self::Wedged(_) | Self::Ghost(_) | Self::Failed(_) => Class::Failed,
@@ -115,6 +117,13 @@ impl Failure {
             Self::Aborted(detail) | Self::HungUp(detail) | Self::Wedged(detail) | Self::Failed(detail) => {
                 WaitReason::Failed { detail, failures }
             }
+            Self::BreaksOff(address) => {
+                let detail = format!(
+                    "the watch breaks off every connection; bring it closer, and if it was reset, run \
+                     `nowbridge repair {address}`"
+                );
+                WaitReason::Failed { detail, failures }
+            }
             Self::Ghost(detail) => {
                 let detail = format!("the link looked open, but the watch was gone: {detail}");
                 WaitReason::Failed { detail, failures }
@@ -135,7 +144,6 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::radio::PeerAddress;
 
     #[test]
     fn what_breaks_before_its_use_is_not_what_breaks_after() {

@@ -40,8 +40,9 @@ use crate::measurement::UtcMicros;
 use crate::outbox::Outbox;
 use crate::radio::{Bond, CALL_DEADLINE, Central};
 
-/// Links in a row that a bonded watch ends before they are of use, until the bond is taken for stale.
-const ABORTS_OF_A_STALE_BOND: u32 = 3;
+/// Links in a row that a bonded watch ends before they are of use, until the bond may be stale. A watch at the edge of range does the
+/// same, so that it goes on being tried, and nobody is told to throw away a good bond.
+const ABORTS_OF_A_DOUBTFUL_BOND: u32 = 3;
 
 /// One watch's loop. It publishes what it is doing and wakes the uploader when something has arrived.
 pub struct Watcher<C> {
@@ -196,9 +197,10 @@ impl<C: Central> Watcher<C> {
             Ending::Failed(failure) => failure,
         };
         let aborts = self.policy.aborts(matches!(failure, Failure::Aborted(_)));
-        let bond_in_doubt = failure == Failure::PairingNeeded || aborts >= ABORTS_OF_A_STALE_BOND;
-        if bond_in_doubt && self.is_bonded().await {
+        if failure == Failure::PairingNeeded && self.is_bonded().await {
             failure = Failure::StaleBond;
+        } else if aborts >= ABORTS_OF_A_DOUBTFUL_BOND && self.is_bonded().await {
+            failure = Failure::BreaksOff(self.config.address.clone());
         }
         self.board.count(|counts| {
             counts.failures += u64::from(!matches!(failure.class(), Class::Away | Class::Radio));
