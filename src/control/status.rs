@@ -144,6 +144,7 @@ mod tests {
             WaitReason::Refused { detail: detail.clone() },
             WaitReason::BusyElsewhere { detail: detail.clone(), failures: 1 },
             WaitReason::RadioStuck { detail: detail.clone(), failures: 1 },
+            WaitReason::OutboxFails { detail: detail.clone(), failures: 1 },
             WaitReason::Failed { detail: detail.clone(), failures: 1 },
         ];
         let watches = [

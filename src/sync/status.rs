@@ -65,6 +65,13 @@ pub enum WaitReason {
         /// Failures in a row.
         failures: u32,
     },
+    /// The watch answers, but what it has cannot be stored.
+    OutboxFails {
+        /// What happened.
+        detail: String,
+        /// Failures in a row.
+        failures: u32,
+    },
     /// The last attempt broke off.
     Failed {
         /// What happened.
@@ -167,6 +174,7 @@ impl WaitReason {
             Self::Refused { .. } => "refused",
             Self::BusyElsewhere { .. } => "busy_elsewhere",
             Self::RadioStuck { .. } => "radio_stuck",
+            Self::OutboxFails { .. } => "outbox_fails",
             Self::Failed { .. } => "failed",
         }
     }

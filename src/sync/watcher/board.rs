@@ -86,6 +86,7 @@ fn detail(state: &WatchState) -> String {
             | WaitReason::Refused { detail }
             | WaitReason::BusyElsewhere { detail, .. }
             | WaitReason::RadioStuck { detail, .. }
+            | WaitReason::OutboxFails { detail, .. }
             | WaitReason::Failed { detail, .. } => detail.clone(),
             _ => String::new(),
         },

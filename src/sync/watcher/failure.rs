@@ -29,6 +29,8 @@ pub enum Failure {
     Ghost(String),
     /// Anything else that may pass.
     Failed(String),
+    /// The outbox took nothing.
+    Store(String),
     /// A bond is missing.
     PairingNeeded,
     /// A bond is there that the watch does not know.
@@ -64,6 +66,7 @@ impl Failure {
             FailureKind::Passing => Self::Failed(said),
             FailureKind::RadioHung => Self::Wedged(said),
             FailureKind::RadioBusy => Self::Busy(said),
+            FailureKind::Store => Self::Store(said),
             FailureKind::PairingNeeded => Self::PairingNeeded,
             FailureKind::StaleBond => Self::StaleBond,
             FailureKind::Permanent => Self::Refused(said),
@@ -84,6 +87,10 @@ impl Failure {
     pub fn of_session(report: &SessionReport, closed: Option<LinkClosed>) -> Option<Self> {
         match (&report.outcome, closed) {
             (Outcome::Complete, _) => None,
+            // We end the link when there is no use in it, and that says nothing.
+            (Outcome::Failed { reason, kind: FailureKind::Store, .. }, _) => {
+                Some(Self::Store(reason.clone()))
+            }
             (Outcome::Failed { .. }, Some(closed)) => Some(Self::of_closed(closed, true)),
             (Outcome::Failed { reason, kind, .. }, None) => Some(Self::of_kind(*kind, reason.clone())),
         }
@@ -97,7 +104,7 @@ impl Failure {
             Self::Aborted(_) | Self::BreaksOff(_) | Self::HungUp(_) => Class::Aborted,
             Self::OwnErrand(_) => Class::OwnErrand,
             Self::Busy(_) => Class::Busy,
-            Self::Wedged(_) | Self::Ghost(_) | Self::Failed(_) => Class::Failed,
+            Self::Wedged(_) | Self::Ghost(_) | Self::Store(_) | Self::Failed(_) => Class::Failed,
             Self::PairingNeeded | Self::StaleBond | Self::Stranger { .. } | Self::Refused(_) => Class::Person,
         }
     }
@@ -128,6 +135,7 @@ impl Failure {
                 let detail = format!("the link looked open, but the watch was gone: {detail}");
                 WaitReason::Failed { detail, failures }
             }
+            Self::Store(detail) => WaitReason::OutboxFails { detail, failures },
             Self::PairingNeeded => WaitReason::PairingNeeded,
             Self::StaleBond => WaitReason::StaleBond,
             Self::Stranger { now, before, address } => WaitReason::Refused {
