@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::desk::{Complaint, DeskError, Job, News, PairingAnswer, RadioDesk, Word, find};
+use super::desk::{Complaint, DeskError, Fault, Job, News, PairingAnswer, RadioDesk, Word, find};
 use super::server::{Control, complain, read};
 use super::stage::Stage;
 use crate::sync::WatchState;
@@ -124,6 +124,10 @@ async fn hold(State(control): State<Control>, body: Bytes) -> Response {
         Ok(request) => request,
         Err(refused) => return complain(&refused),
     };
+    if seconds == Some(0) {
+        let message = "0 s is no time to hold a watch; it may be 1 or more, and without it the hold lasts until a release";
+        return complain(&Complaint { fault: Fault::Request, message: message.to_owned() });
+    }
     let time = seconds.map(|seconds| Duration::from_secs(seconds.into()));
     let said = word(&control, Ok(Word::Hold { watch: watch.clone(), time })).await;
     if said.status().is_success() {

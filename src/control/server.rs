@@ -1,5 +1,6 @@
 //! The daemon's end of the socket.
 
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
@@ -177,10 +178,15 @@ async fn sync_now(State(control): State<Control>, body: Bytes) -> Response {
 /// What a request says; nothing at all is as good as `{}`.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Complaint> {
     let body = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body).map_err(|error| Complaint {
+    let unreadable = |why: &dyn fmt::Display| Complaint {
         fault: Fault::Request,
-        message: format!("the request cannot be read: {error}"),
-    })
+        message: format!("the request cannot be read: {why}"),
+    };
+    // A list would be taken for the fields in their order, and an empty one for all the defaults.
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(unreadable(&"it must be a JSON object, not a list"));
+    }
+    serde_json::from_slice(body).map_err(|error| unreadable(&error))
 }
 
 /// Refuses.
@@ -194,4 +200,23 @@ pub(super) fn complain(complaint: &Complaint) -> Response {
         Fault::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     };
     (status, Json(complaint)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_no_request() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Request {
+            #[serde(default)]
+            seconds: u32,
+        }
+        let refused = read::<Request>(b" []").unwrap_err();
+        assert_eq!(refused.fault, Fault::Request);
+        assert_eq!(refused.message, "the request cannot be read: it must be a JSON object, not a list");
+        assert!(read::<Request>(b"[8]").is_err());
+        assert_eq!(read::<Request>(b"").unwrap().seconds + read::<Request>(b"{}").unwrap().seconds, 0);
+    }
 }

@@ -138,11 +138,13 @@ mod tests {
             WaitReason::RadioNotReady { trouble: RadioTrouble::NoAdapter { detail: detail.clone() } },
             WaitReason::QuietHours,
             WaitReason::ItsTurn,
+            WaitReason::RadioTaken { detail: detail.clone() },
             WaitReason::PairingNeeded,
             WaitReason::StaleBond,
             WaitReason::Refused { detail: detail.clone() },
             WaitReason::BusyElsewhere { detail: detail.clone(), failures: 1 },
             WaitReason::RadioStuck { detail: detail.clone(), failures: 1 },
+            WaitReason::OutboxFails { detail: detail.clone(), failures: 1 },
             WaitReason::Failed { detail: detail.clone(), failures: 1 },
         ];
         let watches = [

@@ -3,7 +3,7 @@
 //! One job at a time; words in between. While a job is about a watch of ours, its watcher is at rest.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -16,7 +16,7 @@ use super::plan::Plan;
 use super::probe;
 use crate::control::{self, DeskError, DeskRequest, Done, Fault, News, Probe, Unheard, Word, find};
 use crate::measurement::UtcMicros;
-use crate::outbox::Hold;
+use crate::outbox::{Hold, Outbox, OutboxError};
 use crate::radio::{Central, PeerAddress, RadioError, Sighting};
 
 /// Serves the desk. Its requests, its watchers and what is under way outlive a restart of its loop.
@@ -42,6 +42,8 @@ enum Outcome {
     Heard(Vec<Sighting>),
     Probed(Probe),
     Paired,
+    /// A repair found that no bond was there and none is needed.
+    Unbound,
     Unpaired {
         bond: bool,
     },
@@ -194,8 +196,13 @@ impl<C: Central> Desk<C> {
             (Outcome::Paired, Plan::Pair { peer, name, .. } | Plan::Repair { peer, name, .. }) => {
                 self.paired(peer, name.clone()).await?
             }
+            (Outcome::Unbound, Plan::Repair { peer, .. }) => {
+                News::Unbound { address: peer.clone(), name: self.crew.name(peer) }
+            }
             (Outcome::Unpaired { bond }, Plan::Unpair { peer }) => self.unpaired(peer, bond).await?,
-            (Outcome::Paired | Outcome::Unpaired { .. } | Outcome::Abandoned, _) => return Ok(None),
+            (Outcome::Paired | Outcome::Unbound | Outcome::Unpaired { .. } | Outcome::Abandoned, _) => {
+                return Ok(None);
+            }
         }))
     }
 
@@ -252,19 +259,45 @@ fn carry_out<C: Central>(
     let numbers = Arc::clone(numbers);
     async move {
         let central = &kit.central;
-        let pair = |peer, window| Conversation { peer, window, news, answers, numbers }.hold(central);
+        let asked_before = numbers.load(Ordering::Relaxed);
+        let pair = |peer, window| {
+            Conversation { peer, window, news, answers, numbers: Arc::clone(&numbers) }.hold(central)
+        };
         match plan {
             Plan::Scan { window } => Ok(Outcome::Heard(probe::scan(central, window).await?)),
             Plan::Probe { peer } => Ok(Outcome::Probed(probe::probe(central, &peer).await?)),
             Plan::Pair { peer, window, .. } => Ok(pair(peer, window).await.map(|()| Outcome::Paired)?),
-            Plan::Repair { peer, window, .. } => {
-                forget(central, &peer).await?;
+            Plan::Repair { peer, window, wants_bond, .. } => {
+                let may_do_without = !forget(central, &peer).await? && !wants_bond;
+                let outcome = match pair(peer.clone(), window).await {
+                    Ok(()) => Outcome::Paired,
+                    Err(error) => {
+                        let asked = numbers.load(Ordering::Relaxed) != asked_before;
+                        let can_pair = asked || !is_refusal(&error);
+                        if can_pair || !may_do_without || !was_used_unpaired(&kit.outbox, &peer).await? {
+                            return Err(error.into());
+                        }
+                        Outcome::Unbound
+                    }
+                };
+                // Only now: who could not be paired is to be known as before.
                 kit.outbox.unbind_peer(&peer).await?;
-                Ok(pair(peer, window).await.map(|()| Outcome::Paired)?)
+                Ok(outcome)
             }
             Plan::Unpair { peer } => Ok(Outcome::Unpaired { bond: forget(central, &peer).await? }),
         }
     }
+}
+
+/// Whether a pairing ended like one with a device, or over a radio, that cannot pair. BlueZ has no better word for it.
+const fn is_refusal(error: &RadioError) -> bool {
+    matches!(error, RadioError::Unsupported(_) | RadioError::PairingFailed { .. })
+}
+
+/// Whether a device has answered there that this daemon never paired with.
+async fn was_used_unpaired(outbox: &Outbox, peer: &PeerAddress) -> Result<bool, OutboxError> {
+    let peers = outbox.peers().await?;
+    Ok(peers.iter().any(|row| row.address == *peer && row.device.is_some() && row.paired.is_none()))
 }
 
 /// Removes the bond of this host, if there is one.

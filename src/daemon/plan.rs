@@ -41,6 +41,8 @@ pub enum Plan {
         window: Duration,
         /// What it is called.
         name: Option<String>,
+        /// Whether it has said that it wants to be paired.
+        wants_bond: bool,
     },
     /// Forget the bond and the watch.
     Unpair {
@@ -73,8 +75,10 @@ impl Plan {
             }
             Job::Repair { watch, seconds } => {
                 let peer = whichever(watch, seats)?;
-                let name = seats.iter().find(|seat| seat.address == peer).and_then(|seat| seat.name.clone());
-                Self::Repair { peer, window: window(*seconds, PAIR)?, name }
+                let seat = seats.iter().find(|seat| seat.address == peer);
+                let (name, wants_bond) =
+                    (seat.and_then(|seat| seat.name.clone()), seat.is_some_and(Seat::wants_bond));
+                Self::Repair { peer, window: window(*seconds, PAIR)?, name, wants_bond }
             }
             Job::Unpair { watch } => Self::Unpair { peer: whichever(watch, seats)? },
         })

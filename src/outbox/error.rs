@@ -166,8 +166,16 @@ pub enum OutboxError {
 
 impl OutboxError {
     /// Whether the same call may succeed later without a change in what is asked.
-    pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::DiskFull { .. } | Self::Busy { .. })
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::DiskFull { .. } | Self::Busy { .. } => true,
+            // A file system that is away for a while, or a disk that has hiccups.
+            Self::Sql(source) => matches!(
+                source.sqlite_error_code(),
+                Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly)
+            ),
+            _ => false,
+        }
     }
 
     /// Gives a bare SQLite error its name and its place.
@@ -197,4 +205,24 @@ fn holder(pid: Option<u32>) -> String {
 
 fn expected_text(expected: Option<Seq>) -> String {
     expected.map_or_else(|| "a block yet to come".to_owned(), |seq| seq.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn a_disk_that_fails_may_recover_and_a_wrong_statement_does_not() {
+        let said = |code| OutboxError::from(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        for code in
+            [ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_CANTOPEN, ffi::SQLITE_READONLY]
+        {
+            assert!(said(code).placed(Path::new("outbox")).is_transient(), "{code}");
+        }
+        for code in [ffi::SQLITE_CONSTRAINT, ffi::SQLITE_CORRUPT, ffi::SQLITE_MISUSE] {
+            assert!(!said(code).placed(Path::new("outbox")).is_transient(), "{code}");
+        }
+    }
 }

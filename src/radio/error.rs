@@ -38,6 +38,9 @@ pub enum RadioError {
     /// Another operation of ours or of another program is under way at the adapter or with this watch.
     #[error("the Bluetooth service is busy with another operation ({0})")]
     Busy(String),
+    /// An errand of our own has the radio: a scan that somebody asked for, say. It ends by itself, and nobody is at fault.
+    #[error("nowbridge itself needs the radio for {0}")]
+    OwnErrand(&'static str),
     /// The link is closed.
     #[error("the link is gone: {0}")]
     Closed(#[from] LinkClosed),

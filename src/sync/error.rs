@@ -1,5 +1,7 @@
 //! What can go wrong in a session.
 
+use std::error::Error as _;
+
 use super::FailureKind;
 use crate::outbox::OutboxError;
 use crate::radio::RadioError;
@@ -17,10 +19,10 @@ pub enum SyncError {
     #[error(transparent)]
     Watch(WatchError),
     /// The store; nothing that is not in it was acknowledged.
-    #[error(transparent)]
+    #[error("the outbox cannot be written: {}", with_causes(.0))]
     Outbox(#[from] OutboxError),
     /// The store again, at the end of a live session: what was measured and not stored is lost.
-    #[error("{samples} samples could not be stored and are lost: {source}")]
+    #[error("{samples} samples could not be stored and are lost: {}", with_causes(source))]
     Unsaved {
         /// How many.
         samples: u64,
@@ -57,14 +59,9 @@ impl SyncError {
     pub fn kind(&self) -> FailureKind {
         match self {
             Self::Watch(error) => FailureKind::of(error),
-            Self::Outbox(error) | Self::Unsaved { source: error, .. } if !error.is_transient() => {
-                FailureKind::Permanent
-            }
-            Self::Outbox(_)
-            | Self::Unsaved { .. }
-            | Self::LogChanged
-            | Self::NumberReused(_)
-            | Self::NoProgress { .. } => FailureKind::Passing,
+            // Whatever it is, the watch is not at fault, and keeps its blocks meanwhile.
+            Self::Outbox(_) | Self::Unsaved { .. } => FailureKind::Store,
+            Self::LogChanged | Self::NumberReused(_) | Self::NoProgress { .. } => FailureKind::Passing,
         }
     }
 
@@ -72,6 +69,16 @@ impl SyncError {
     pub fn is_transient(&self) -> bool {
         self.kind().is_transient()
     }
+}
+
+/// An error of the store and what lies behind it: "refused" alone helps nobody.
+fn with_causes(error: &OutboxError) -> String {
+    let (mut said, mut cause) = (error.to_string(), error.source());
+    while let Some(error) = cause {
+        said = format!("{said}: {error}");
+        cause = error.source();
+    }
+    said
 }
 
 impl FailureKind {
@@ -89,5 +96,25 @@ impl FailureKind {
             error if error.is_transient() => Self::Passing,
             _ => Self::Permanent,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn a_fault_of_the_store_is_told_with_its_cause_and_tried_again() {
+        let failed = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_WRITE), None);
+        let error = SyncError::from(OutboxError::from(failed));
+        assert_eq!(
+            error.to_string(),
+            "the outbox cannot be written: the outbox database refused: disk I/O error: Error code 778: I/O error \
+             in the VFS layer while trying to write to a file on disk"
+        );
+        assert_eq!(error.kind(), FailureKind::Store);
+        assert!(error.is_transient());
     }
 }

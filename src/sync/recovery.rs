@@ -116,6 +116,14 @@ impl Recovery {
         tracing::warn!(?step, watch = %peer, "The radio fails again and again; this may get it going.");
         let took = timeout(STEP_DEADLINE, central.recover(step, peer)).await;
         let took = took.unwrap_or(Err(RadioError::Timeout("a step of recovery")));
+        if let Err(RadioError::OwnErrand(what)) = took {
+            tracing::info!(?step, what, "The step was not taken, as an errand of ours has the radio.");
+            self.ladder.send_if_modified(|ladder| {
+                ladder.not_taken(step);
+                false
+            });
+            return;
+        }
         if let Err(error) = &took {
             tracing::warn!(?step, %error, "The step could not be taken.");
         }
@@ -139,6 +147,14 @@ impl Ladder {
     fn succeeded(&mut self) {
         self.failures.clear();
         (self.climbed, self.stuck) = (0, None);
+    }
+
+    /// An advice could not be followed: the next failures lead to the same step.
+    fn not_taken(&mut self, step: RecoveryStep) {
+        if let Some(index) = RecoveryStep::ALL.iter().position(|known| *known == step) {
+            self.climbed = self.climbed.min(index);
+            self.taken[index] = None;
+        }
     }
 
     fn failed(&mut self, now: Instant) -> Advice {
@@ -221,6 +237,15 @@ mod tests {
         );
         assert_eq!(ladder.failed(start + 65 * MINUTE), Advice::Tell, "power cycled an hour ago, almost");
         assert_eq!(ladder.failed(start + 66 * MINUTE), Advice::Take(RecoveryStep::PowerCycle));
+    }
+
+    #[test]
+    fn a_step_that_could_not_be_taken_comes_again() {
+        let (start, mut ladder) = (Instant::now(), Ladder::new(true));
+        let step = Advice::Take(RecoveryStep::StopDiscovery);
+        assert_eq!(advised(&mut ladder, start, Duration::ZERO, 3)[2], step);
+        ladder.not_taken(RecoveryStep::StopDiscovery);
+        assert_eq!(advised(&mut ladder, start, Duration::ZERO, 3), [Advice::Wait, Advice::Wait, step]);
     }
 
     #[test]

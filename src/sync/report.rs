@@ -61,6 +61,8 @@ pub enum FailureKind {
     RadioHung,
     /// The Bluetooth service does something else.
     RadioBusy,
+    /// The outbox took nothing. No fault of the watch, nor of the radio.
+    Store,
     /// The watch wants to be paired.
     PairingNeeded,
     /// The watch does not know the bond that is here.
@@ -73,7 +75,7 @@ impl FailureKind {
     /// Whether it may work later without anybody doing anything.
     pub const fn is_transient(self) -> bool {
         match self {
-            Self::Passing | Self::RadioHung | Self::RadioBusy => true,
+            Self::Passing | Self::RadioHung | Self::RadioBusy | Self::Store => true,
             Self::PairingNeeded | Self::StaleBond | Self::Permanent => false,
         }
     }

@@ -37,6 +37,11 @@ pub enum WaitReason {
     },
     /// Other watches hold all links that there may be, or one is being connected.
     ItsTurn,
+    /// We need the radio for something else, which somebody asked for.
+    RadioTaken {
+        /// For what.
+        detail: String,
+    },
     /// It talks only to hosts that it is paired with.
     PairingNeeded,
     /// It no longer knows the bond that this host holds.
@@ -56,6 +61,13 @@ pub enum WaitReason {
     /// The radio fails whatever is tried to get it going again.
     RadioStuck {
         /// What happened last.
+        detail: String,
+        /// Failures in a row.
+        failures: u32,
+    },
+    /// The watch answers, but what it has cannot be stored.
+    OutboxFails {
+        /// What happened.
         detail: String,
         /// Failures in a row.
         failures: u32,
@@ -156,11 +168,13 @@ impl WaitReason {
             Self::Away => "away",
             Self::RadioNotReady { .. } => "radio_not_ready",
             Self::ItsTurn => "its_turn",
+            Self::RadioTaken { .. } => "radio_taken",
             Self::PairingNeeded => "pairing_needed",
             Self::StaleBond => "stale_bond",
             Self::Refused { .. } => "refused",
             Self::BusyElsewhere { .. } => "busy_elsewhere",
             Self::RadioStuck { .. } => "radio_stuck",
+            Self::OutboxFails { .. } => "outbox_fails",
             Self::Failed { .. } => "failed",
         }
     }

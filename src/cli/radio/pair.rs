@@ -144,6 +144,11 @@ impl Pairing<'_> {
                 self.say(&format!("Paired with {watch}. The daemon looks after it from now on.\n"))?;
                 return Ok(Some(exit::OK));
             }
+            News::Unbound { address, name } => {
+                let watch = name.map_or_else(|| address.to_string(), |name| format!("{name} ({address})"));
+                self.say(&format!("{watch}: no bond was needed. Whoever answers there next is believed.\n"))?;
+                return Ok(Some(exit::OK));
+            }
             News::Failed(complaint) => {
                 // The question that stands there will not be answered any more.
                 if self.open.is_some() {

@@ -83,6 +83,7 @@ fn wait_text(watch: &WatchStatus, reason: &WaitReason) -> String {
             "waits for its turn; `radio.max_links` sets how many watches may be connected at a time"
                 .to_owned()
         }
+        WaitReason::RadioTaken { detail } => format!("waits for the radio: {detail}"),
         WaitReason::PairingNeeded => {
             format!("wants to be paired: run `nowbridge pair {}`", watch.address)
         }
@@ -100,6 +101,9 @@ fn wait_text(watch: &WatchStatus, reason: &WaitReason) -> String {
             "the radio fails{}: {detail}; if it goes on, restart bluetooth.service or replug the adapter",
             in_a_row(*failures)
         ),
+        WaitReason::OutboxFails { detail, failures } => {
+            format!("answers, but nothing can be stored{}: {detail}", in_a_row(*failures))
+        }
         WaitReason::Failed { detail, failures } => {
             let advice = if *failures < MANY { "" } else { "; if it goes on, restart the watch" };
             format!("failed{}: {detail}{advice}", in_a_row(*failures))
@@ -142,8 +146,9 @@ fn details(watch: &WatchStatus) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbox::OutboxError;
     use crate::radio::{LinkClosed, PeerAddress, RadioError, RadioTrouble};
-    use crate::sync::WatchCounts;
+    use crate::sync::{SyncError, WatchCounts};
     use crate::watch::{DriverName, Identity};
 
     const NOW: UtcMicros = UtcMicros(1_763_827_200_000_000);
@@ -166,6 +171,7 @@ mod tests {
     fn every_state_is_a_sentence_with_the_way_out() {
         let soon = Some(UtcMicros(NOW.0 + 7_200_000_000));
         let said = |error: RadioError| error.to_string();
+        let full = SyncError::from(OutboxError::Closed);
         let busy = said(RadioError::Busy("InProgress".to_owned()));
         let reasons = [
             WaitReason::Scheduled,
@@ -173,11 +179,13 @@ mod tests {
             WaitReason::Away,
             WaitReason::RadioNotReady { trouble: RadioTrouble::AdapterOff },
             WaitReason::ItsTurn,
+            WaitReason::RadioTaken { detail: said(RadioError::OwnErrand("a scan")) },
             WaitReason::PairingNeeded,
             WaitReason::StaleBond,
             WaitReason::Refused { detail: said(RadioError::Refused { code: 2 }) },
             WaitReason::BusyElsewhere { detail: busy, failures: 2 },
             WaitReason::RadioStuck { detail: said(RadioError::Timeout("a connect")), failures: 9 },
+            WaitReason::OutboxFails { detail: full.to_string(), failures: 1 },
             WaitReason::Failed { detail: said(LinkClosed::ByPeer.into()), failures: 1 },
             WaitReason::Failed { detail: said(LinkClosed::ByPeer.into()), failures: 5 },
         ];
@@ -203,11 +211,13 @@ mod tests {
         left wrist: does not answer; it is away, off, or connected to another phone; next try in 2 h
         left wrist: the radio is not ready: the adapter is switched off; switch it on with `bluetoothctl power on`; next try in 2 h
         left wrist: waits for its turn; `radio.max_links` sets how many watches may be connected at a time; next try in 2 h
+        left wrist: waits for the radio: nowbridge itself needs the radio for a scan; next try in 2 h
         left wrist: wants to be paired: run `nowbridge pair E7:12:0A:00:00:01`; next try in 2 h
         left wrist: the bond is stale, the watch no longer knows it: run `nowbridge repair "left wrist"`; next try in 2 h
         left wrist: cannot be used: the watch refused with ATT error 0x02; once that is mended, run `nowbridge sync "left wrist"`; next try in 2 h
         left wrist: held up (2 in a row): the Bluetooth service is busy with another operation (InProgress); if it goes on, close other programs that use Bluetooth; next try in 2 h
         left wrist: the radio fails (9 in a row): no answer to a connect in time; if it goes on, restart bluetooth.service or replug the adapter; next try in 2 h
+        left wrist: answers, but nothing can be stored: the outbox cannot be written: the outbox is closed; next try in 2 h
         left wrist: failed: the link is gone: the watch closed the link; next try in 2 h
         left wrist: failed (5 in a row): the link is gone: the watch closed the link; if it goes on, restart the watch; next try in 2 h
         "#);

@@ -148,7 +148,7 @@ const fn of_radio(error: &RadioError) -> Fault {
         RadioError::PairingNeeded(_) | RadioError::StaleBond(_) | RadioError::PairingFailed { .. } => {
             Fault::Pairing
         }
-        RadioError::Busy(_) => Fault::Busy,
+        RadioError::Busy(_) | RadioError::OwnErrand(_) => Fault::Busy,
         _ => Fault::Unreachable,
     }
 }

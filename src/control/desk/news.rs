@@ -35,6 +35,13 @@ pub enum News {
         /// What it is called.
         name: Option<String>,
     },
+    /// A repair is over, of a device that is used without a bond: whoever answers there next is believed.
+    Unbound {
+        /// Where.
+        address: PeerAddress,
+        /// What it is called.
+        name: Option<String>,
+    },
     /// It is forgotten.
     Unpaired {
         /// Which one.
@@ -155,6 +162,7 @@ mod tests {
             News::Heard { devices, unheard },
             News::Probed(Probe::example()),
             News::Paired { address: address.clone(), name: name.clone() },
+            News::Unbound { address: address.clone(), name: name.clone() },
             News::Unpaired { address, name, bond: true, configured: false },
             News::Failed(complaint),
         ];

@@ -6,7 +6,7 @@ use tokio::sync::{Notify, watch};
 
 use super::DeskError;
 use crate::radio::PeerAddress;
-use crate::sync::{WatchState, WatchStatus};
+use crate::sync::{WaitReason, WatchState, WatchStatus};
 
 /// A watch that is looked after.
 #[derive(Clone, Debug)]
@@ -36,6 +36,12 @@ impl Seat {
                 | WatchState::Connected { .. }
                 | WatchState::Updating
         )
+    }
+
+    /// Whether the watch was last found to want a bond that is not there, or that it no longer knows.
+    pub fn wants_bond(&self) -> bool {
+        let wants = |reason: &WaitReason| matches!(reason, WaitReason::PairingNeeded | WaitReason::StaleBond);
+        matches!(&self.status.borrow().state, WatchState::Waiting { reason, .. } if wants(reason))
     }
 
     /// Both, for a list to choose from.

@@ -48,6 +48,7 @@ impl BluezCentral {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             turn: Arc::new(Semaphore::new(1)),
+            under_way: watch::Sender::new(None),
         };
         let keeper = Keeper::new(picture, Voices { state, footing, news }, asleep, open_links.subscribe());
         radio.tasks.spawn(keeper.run(radio.stop.clone()));

@@ -28,6 +28,9 @@ pub(super) trait Errand: Send + 'static {
     /// Whether it goes on when bluetoothd or the adapter has gone.
     const OUTLIVES_GROUND: bool = false;
 
+    /// Whether it waits for its turn behind another errand. What does not waits at most until the one before has cleaned up.
+    const QUEUES: bool = true;
+
     /// How long it may take once it has begun.
     fn limit(&self) -> Duration;
 
@@ -58,6 +61,8 @@ pub(super) struct Radio {
     pub stop: CancellationToken,
     /// Whoever holds it has the radio for itself.
     pub turn: Arc<Semaphore>,
+    /// What whoever has the radio does with it; `None`: nothing, or it only cleans up.
+    pub under_way: watch::Sender<Option<&'static str>>,
 }
 
 impl Radio {
@@ -100,9 +105,12 @@ impl Radio {
             () = self.stop.cancelled() => None,
             () = reply.closed() => None,
             turn = self.turn.clone().acquire_owned() => turn.ok(),
+            what = self.something_under_way(), if !E::QUEUES => {
+                return drop(reply.send(Err(RadioError::OwnErrand(what))));
+            }
             () = sleep_until(begin_by) => {
-                let busy = RadioError::Busy(format!("{} has to wait for another one", E::WHAT));
-                return drop(reply.send(Err(busy)));
+                let what = self.under_way.borrow().unwrap_or("the end of something else");
+                return drop(reply.send(Err(RadioError::OwnErrand(what))));
             }
         };
         let Some(_turn) = turn else { return };
@@ -113,6 +121,7 @@ impl Radio {
         if let Err(error) = self.state.borrow().check() {
             return drop(reply.send(Err(error)));
         }
+        self.under_way.send_replace(Some(E::WHAT));
         let outcome = tokio::select! {
             biased;
             () = self.stop.cancelled() => Err(LinkClosed::ByHost.into()),
@@ -120,10 +129,22 @@ impl Radio {
             () = ground.gone.cancelled(), if !E::OUTLIVES_GROUND => Err(self.what_happened().await),
             outcome = timeout(errand.limit(), errand.run(&ground)) => outcome.unwrap_or_else(|_| Err(errand.too_late())),
         };
+        self.under_way.send_replace(None);
         // Who waits has it at once; the next errand begins after the cleaning.
         let _ = reply.send(outcome);
         if E::OUTLIVES_GROUND || !ground.gone.is_cancelled() {
             errand.clean_up(&ground).await;
+        }
+    }
+
+    /// Waits until an errand does what it is for.
+    async fn something_under_way(&self) -> &'static str {
+        let mut under_way = self.under_way.subscribe();
+        let what = under_way.wait_for(Option::is_some).await.ok().and_then(|what| *what);
+        match what {
+            Some(what) => what,
+            // The sender lives as long as `self`.
+            None => std::future::pending().await,
         }
     }
 
@@ -142,4 +163,57 @@ impl Radio {
 
 fn shut_down() -> RadioError {
     RadioError::NotReady(RadioTrouble::NoService { detail: "this central was shut down".to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::recovering::{Disconnect, Forget, StopDiscovery};
+    use super::*;
+
+    /// A radio that somebody has for the time being.
+    fn taken(what: Option<&'static str>) -> Radio {
+        let radio = Radio {
+            state: watch::channel(RadioState::Ready).1,
+            footing: watch::channel(Footing::None(RadioTrouble::AdapterOff)).1,
+            news: broadcast::Sender::new(1),
+            asleep: watch::channel(false).1,
+            open: watch::Sender::new(BTreeSet::new()),
+            open_links: watch::Sender::new(0),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            turn: Arc::new(Semaphore::new(1)),
+            under_way: watch::Sender::new(what),
+        };
+        radio.turn.try_acquire().unwrap().forget();
+        radio
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_step_of_recovery_does_not_run_late() {
+        let (radio, began) = (taken(Some("a scan")), Instant::now());
+        let refused = radio.send(StopDiscovery).await;
+        assert!(matches!(refused, Err(RadioError::OwnErrand("a scan"))), "{refused:?}");
+        assert_eq!(began.elapsed(), Duration::ZERO);
+
+        // What only cleans up is waited for; what was queued before is not.
+        radio.under_way.send_replace(None);
+        let (step, scan) = (radio.send(Disconnect(PeerAddress("E7".to_owned()))), async {
+            tokio::task::yield_now().await;
+            radio.under_way.send_replace(Some("a scan"));
+        });
+        let (refused, ()) = tokio::join!(step, scan);
+        assert!(matches!(refused, Err(RadioError::OwnErrand("a scan"))), "{refused:?}");
+        radio.under_way.send_replace(None);
+        radio.turn.add_permits(1);
+        let ran = radio.send(StopDiscovery).await;
+        assert!(matches!(ran, Err(RadioError::NotReady(RadioTrouble::AdapterOff))), "{ran:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_in_vain_hears_that_it_was_ours() {
+        let refused = taken(Some("a scan")).send(Forget(PeerAddress("E7".to_owned()))).await;
+        let Err(error) = refused else { panic!("{refused:?}") };
+        assert!(error.is_transient());
+        assert_eq!(error.to_string(), "nowbridge itself needs the radio for a scan");
+    }
 }

@@ -54,6 +54,7 @@ impl Errand for StopDiscovery {
     type Gain = ();
 
     const WHAT: &'static str = "the end of a discovery";
+    const QUEUES: bool = false;
 
     fn limit(&self) -> Duration {
         ERRAND_DEADLINE
@@ -75,6 +76,7 @@ impl Errand for Disconnect {
     type Gain = ();
 
     const WHAT: &'static str = "a disconnect";
+    const QUEUES: bool = false;
 
     fn limit(&self) -> Duration {
         ERRAND_DEADLINE
@@ -105,6 +107,7 @@ impl Errand for PowerCycle {
     type Gain = ();
 
     const WHAT: &'static str = "a power cycle of the adapter";
+    const QUEUES: bool = false;
     const OUTLIVES_GROUND: bool = true;
 
     fn limit(&self) -> Duration {

@@ -82,9 +82,11 @@ fn detail(state: &WatchState) -> String {
     match state {
         WatchState::Waiting { reason, .. } => match reason {
             WaitReason::RadioNotReady { trouble } => trouble.to_string(),
-            WaitReason::Refused { detail }
+            WaitReason::RadioTaken { detail }
+            | WaitReason::Refused { detail }
             | WaitReason::BusyElsewhere { detail, .. }
             | WaitReason::RadioStuck { detail, .. }
+            | WaitReason::OutboxFails { detail, .. }
             | WaitReason::Failed { detail, .. } => detail.clone(),
             _ => String::new(),
         },

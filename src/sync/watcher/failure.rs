@@ -1,7 +1,7 @@
 //! What a failed attempt means: what to call it, and how patient to be.
 
 use super::policy::Class;
-use crate::radio::{LinkClosed, RadioError, RadioTrouble};
+use crate::radio::{LinkClosed, PeerAddress, RadioError, RadioTrouble};
 use crate::sync::{FailureKind, Outcome, SessionReport, WaitReason};
 use crate::watch::WatchError;
 use crate::wire::bridge::DeviceId;
@@ -15,8 +15,12 @@ pub enum Failure {
     Radio(RadioTrouble),
     /// The link was gone before it was of any use.
     Aborted(String),
+    /// The same again and again, from a watch that this host holds a bond with: it may have forgotten that, or be barely in range.
+    BreaksOff(PeerAddress),
     /// The watch, or somebody on this computer, closed the link.
     HungUp(String),
+    /// We need the radio for something else.
+    OwnErrand(String),
     /// The Bluetooth service is busy.
     Busy(String),
     /// The radio failed in a way that a radio that hangs would.
@@ -25,6 +29,8 @@ pub enum Failure {
     Ghost(String),
     /// Anything else that may pass.
     Failed(String),
+    /// The outbox took nothing.
+    Store(String),
     /// A bond is missing.
     PairingNeeded,
     /// A bond is there that the watch does not know.
@@ -48,6 +54,7 @@ impl Failure {
         match error {
             WatchError::Radio(RadioError::NotFound(_)) => Self::Away,
             WatchError::Radio(RadioError::NotReady(trouble)) => Self::Radio(trouble.clone()),
+            WatchError::Radio(RadioError::OwnErrand(_)) => Self::OwnErrand(error.to_string()),
             WatchError::Radio(RadioError::Aborted(_)) => Self::Aborted(error.to_string()),
             WatchError::Radio(RadioError::Closed(closed)) => Self::of_closed(*closed, used),
             error => Self::of_kind(FailureKind::of(error), error.to_string()),
@@ -59,6 +66,7 @@ impl Failure {
             FailureKind::Passing => Self::Failed(said),
             FailureKind::RadioHung => Self::Wedged(said),
             FailureKind::RadioBusy => Self::Busy(said),
+            FailureKind::Store => Self::Store(said),
             FailureKind::PairingNeeded => Self::PairingNeeded,
             FailureKind::StaleBond => Self::StaleBond,
             FailureKind::Permanent => Self::Refused(said),
@@ -79,6 +87,10 @@ impl Failure {
     pub fn of_session(report: &SessionReport, closed: Option<LinkClosed>) -> Option<Self> {
         match (&report.outcome, closed) {
             (Outcome::Complete, _) => None,
+            // We end the link when there is no use in it, and that says nothing.
+            (Outcome::Failed { reason, kind: FailureKind::Store, .. }, _) => {
+                Some(Self::Store(reason.clone()))
+            }
             (Outcome::Failed { .. }, Some(closed)) => Some(Self::of_closed(closed, true)),
             (Outcome::Failed { reason, kind, .. }, None) => Some(Self::of_kind(*kind, reason.clone())),
         }
@@ -89,9 +101,10 @@ impl Failure {
         match self {
             Self::Away => Class::Away,
             Self::Radio(_) => Class::Radio,
-            Self::Aborted(_) | Self::HungUp(_) => Class::Aborted,
+            Self::Aborted(_) | Self::BreaksOff(_) | Self::HungUp(_) => Class::Aborted,
+            Self::OwnErrand(_) => Class::OwnErrand,
             Self::Busy(_) => Class::Busy,
-            Self::Wedged(_) | Self::Ghost(_) | Self::Failed(_) => Class::Failed,
+            Self::Wedged(_) | Self::Ghost(_) | Self::Store(_) | Self::Failed(_) => Class::Failed,
             Self::PairingNeeded | Self::StaleBond | Self::Stranger { .. } | Self::Refused(_) => Class::Person,
         }
     }
@@ -106,14 +119,23 @@ impl Failure {
         match self {
             Self::Away => WaitReason::Away,
             Self::Radio(trouble) => WaitReason::RadioNotReady { trouble },
+            Self::OwnErrand(detail) => WaitReason::RadioTaken { detail },
             Self::Busy(detail) => WaitReason::BusyElsewhere { detail, failures },
             Self::Aborted(detail) | Self::HungUp(detail) | Self::Wedged(detail) | Self::Failed(detail) => {
+                WaitReason::Failed { detail, failures }
+            }
+            Self::BreaksOff(address) => {
+                let detail = format!(
+                    "the watch breaks off every connection; bring it closer, and if it was reset, run \
+                     `nowbridge repair {address}`"
+                );
                 WaitReason::Failed { detail, failures }
             }
             Self::Ghost(detail) => {
                 let detail = format!("the link looked open, but the watch was gone: {detail}");
                 WaitReason::Failed { detail, failures }
             }
+            Self::Store(detail) => WaitReason::OutboxFails { detail, failures },
             Self::PairingNeeded => WaitReason::PairingNeeded,
             Self::StaleBond => WaitReason::StaleBond,
             Self::Stranger { now, before, address } => WaitReason::Refused {
@@ -130,7 +152,6 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::radio::PeerAddress;
 
     #[test]
     fn what_breaks_before_its_use_is_not_what_breaks_after() {

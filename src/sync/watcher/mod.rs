@@ -40,8 +40,9 @@ use crate::measurement::UtcMicros;
 use crate::outbox::Outbox;
 use crate::radio::{Bond, CALL_DEADLINE, Central};
 
-/// Links in a row that a bonded watch ends before they are of use, until the bond is taken for stale.
-const ABORTS_OF_A_STALE_BOND: u32 = 3;
+/// Links in a row that a bonded watch ends before they are of use, until the bond may be stale. A watch at the edge of range does the
+/// same, so that it goes on being tried, and nobody is told to throw away a good bond.
+const ABORTS_OF_A_DOUBTFUL_BOND: u32 = 3;
 
 /// One watch's loop. It publishes what it is doing and wakes the uploader when something has arrived.
 pub struct Watcher<C> {
@@ -187,12 +188,19 @@ impl<C: Central> Watcher<C> {
                 let wait = due.saturating_duration_since(Instant::now());
                 return self.rest(WaitReason::Scheduled, None, wait);
             }
+            // Neither the watch nor the radio has done anything.
+            Ending::Failed(failure @ Failure::OwnErrand(_)) => {
+                let (class, failures) = (failure.class(), self.policy.failures());
+                let wait = self.policy.wait(class);
+                return self.rest(failure.reason(failures), Some(class), wait);
+            }
             Ending::Failed(failure) => failure,
         };
         let aborts = self.policy.aborts(matches!(failure, Failure::Aborted(_)));
-        let bond_in_doubt = failure == Failure::PairingNeeded || aborts >= ABORTS_OF_A_STALE_BOND;
-        if bond_in_doubt && self.is_bonded().await {
+        if failure == Failure::PairingNeeded && self.is_bonded().await {
             failure = Failure::StaleBond;
+        } else if aborts >= ABORTS_OF_A_DOUBTFUL_BOND && self.is_bonded().await {
+            failure = Failure::BreaksOff(self.config.address.clone());
         }
         self.board.count(|counts| {
             counts.failures += u64::from(!matches!(failure.class(), Class::Away | Class::Radio));

@@ -21,6 +21,8 @@ const ABORTED_FLOOR: Duration = Duration::from_secs(1);
 const ABORTED_CEILING: Duration = Duration::from_secs(4);
 /// … and if so many in a row do not, something is wrong.
 const QUICK_TRIES: u32 = 5;
+/// A scan that somebody asked for takes eight seconds unless they said otherwise.
+const OWN_ERRAND_CEILING: Duration = Duration::from_secs(8);
 const BUSY_CEILING: Duration = Duration::from_secs(30);
 const FAILED_FLOOR: Duration = Duration::from_secs(2);
 /// A watch buffers about a day; a quarter of an hour costs neither data nor battery.
@@ -37,6 +39,8 @@ pub enum Class {
     Radio,
     /// The link ended at once.
     Aborted,
+    /// We use the radio for something else.
+    OwnErrand,
     /// Somebody else uses the radio or the watch.
     Busy,
     /// Anything that may pass.
@@ -52,6 +56,7 @@ pub struct Policy {
     away: Backoff,
     radio: Backoff,
     aborted: Backoff,
+    own_errand: Backoff,
     busy: Backoff,
     failed: Backoff,
     absent_since: Option<Instant>,
@@ -68,6 +73,7 @@ impl Policy {
             away: waits(AWAY_FLOOR, AWAY_CEILING),
             radio: waits(AWAY_FLOOR, RADIO_CEILING),
             aborted: waits(ABORTED_FLOOR, ABORTED_CEILING),
+            own_errand: waits(FAILED_FLOOR, OWN_ERRAND_CEILING),
             busy: waits(FAILED_FLOOR, BUSY_CEILING),
             failed: waits(FAILED_FLOOR, FAILED_CEILING),
             absent_since: None,
@@ -90,6 +96,7 @@ impl Policy {
                 let waits = if quick { &mut self.aborted } else { &mut self.failed };
                 waits.failed(Duration::ZERO)
             }
+            Class::OwnErrand => self.own_errand.failed(Duration::ZERO),
             Class::Busy => self.busy.failed(Duration::ZERO),
             Class::Failed => self.failed.failed(Duration::ZERO),
             Class::Person => UNTIL_MENDED,
@@ -101,7 +108,7 @@ impl Policy {
         self.absent_since.is_some()
     }
 
-    /// Failures in a row. Neither absence nor the radio's troubles are the watch's failures.
+    /// Failures in a row. Neither absence nor the radio's troubles nor our own errands are the watch's failures.
     pub const fn failures(&self) -> u32 {
         self.aborted.failures() + self.busy.failures() + self.failed.failures()
     }
@@ -118,6 +125,7 @@ impl Policy {
         self.missed.succeeded();
         self.away.succeeded();
         self.radio.succeeded();
+        self.own_errand.succeeded();
         self.busy.succeeded();
     }
 
@@ -155,6 +163,7 @@ mod tests {
         assert!(longest(Class::Away, 500) <= MISSED_CEILING);
         assert!(longest(Class::Radio, 500) <= RADIO_CEILING);
         assert!(longest(Class::Aborted, QUICK_TRIES) <= ABORTED_CEILING);
+        assert!(longest(Class::OwnErrand, 500) <= OWN_ERRAND_CEILING);
         assert!(longest(Class::Busy, 500) <= BUSY_CEILING);
         assert!(longest(Class::Aborted, 50) > Duration::from_mins(10));
         assert!(longest(Class::Failed, 50) > Duration::from_mins(10));

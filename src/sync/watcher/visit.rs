@@ -8,8 +8,8 @@ use super::failure::Failure;
 use super::{Central, Watcher};
 use crate::outbox::Binding;
 use crate::radio::{CALL_DEADLINE, Link, LinkClosed, RadioError};
-use crate::sync::WatchState;
 use crate::sync::slots::{Slot, Turn};
+use crate::sync::{SyncError, WatchState};
 use crate::watch::{Driver, Identity, Opened, WatchError, open};
 use crate::wire::bridge::DeviceId;
 
@@ -104,7 +104,7 @@ impl<C: Central> Watcher<C> {
                 let address = self.config.address.to_string();
                 return Err(Failure::Stranger { now: device, before, address }.into());
             }
-            Err(error) => return Err(Failure::Failed(error.to_string()).into()),
+            Err(error) => return Err(Failure::Store(SyncError::Outbox(error).to_string()).into()),
         }
         self.policy.reached();
         self.board.met(device, D::NAME, &identity);

@@ -3,13 +3,16 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 /// Who a watch is: 16 bytes that it tells over GATT and keeps for life. For a device that tells no such thing, 16 bytes of a hash over
 /// what it does tell, or over its address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+///
+/// For machines it is its 16 bytes, for people (in JSON) its hex digits; JSON of an older daemon has a list of 16 numbers, which is read, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeviceId(pub [u8; 16]);
 
 /// One life of a watch's log: a factory reset starts a new one.
@@ -93,6 +96,44 @@ impl std::str::FromStr for DeviceId {
     }
 }
 
+impl Serialize for DeviceId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for DeviceId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            deserializer.deserialize_any(DigitsOrBytes)
+        } else {
+            <[u8; 16]>::deserialize(deserializer).map(Self)
+        }
+    }
+}
+
+struct DigitsOrBytes;
+
+impl<'de> Visitor<'de> for DigitsOrBytes {
+    type Value = DeviceId;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a device id: 32 hex digits")
+    }
+
+    fn visit_str<E: de::Error>(self, digits: &str) -> Result<DeviceId, E> {
+        digits.parse().map_err(E::custom)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, bytes: A) -> Result<DeviceId, A::Error> {
+        <[u8; 16]>::deserialize(SeqAccessDeserializer::new(bytes)).map(DeviceId)
+    }
+}
+
 /// A text that is not a device id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("\"{0}\" is not a device id: 32 hex digits")]
@@ -127,6 +168,20 @@ mod tests {
         assert_ne!(strap, DeviceId::of_serial("Maker", "Strap1", "2"));
         assert_ne!(DeviceId::of_address("12"), DeviceId::of_serial("", "", "12"));
         assert_eq!(DeviceId::of_address("e7:00:00:00:00:0a"), DeviceId::of_address("E7:00:00:00:00:0A"));
+    }
+
+    #[test]
+    fn an_id_is_digits_for_people_and_bytes_for_machines() {
+        let id = DeviceId(*b"0123456789abcdef");
+        let json = serde_json::to_string(&id).unwrap();
+        assert_eq!(json, r#""30313233343536373839616263646566""#);
+        let older = serde_json::to_string(&id.0).unwrap();
+        for json in [json, older] {
+            assert_eq!(serde_json::from_str::<DeviceId>(&json).unwrap(), id);
+        }
+        assert!(serde_json::from_str::<DeviceId>(r#""30""#).is_err());
+        assert_eq!(postcard::to_stdvec(&id).unwrap(), id.0);
+        assert_eq!(postcard::from_bytes::<DeviceId>(&id.0).unwrap(), id);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nowbridge::clock::Clock;
-use nowbridge::control::Status;
+use nowbridge::control::{ControlError, Fault, Status, Word};
 use nowbridge::measurement::UtcMicros;
 use nowbridge::outbox::{Hold, Outbox, PeerRow};
 use nowbridge::radio::{Link, PeerAddress};
@@ -34,6 +34,16 @@ const fn held_until(status: &Status) -> Option<UtcMicros> {
 
 fn is_fetched(status: &Status) -> bool {
     status.watches[0].complete_at.is_some()
+}
+
+#[tokio::test]
+async fn but_no_time_at_all_is_no_hold() {
+    let room = Room::configured(Asks::Confirm, &configured(&address())).await;
+    let hold = Word::Hold { watch: "left wrist".to_owned(), time: Some(Duration::ZERO) };
+    let refused = room.client().await.say(&hold).await.unwrap_err();
+    let ControlError::Refused(complaint) = refused else { panic!("{refused}") };
+    assert_eq!(complaint.fault, Fault::Request);
+    room.home.status_when("it is fetched", is_fetched).await;
 }
 
 #[tokio::test]

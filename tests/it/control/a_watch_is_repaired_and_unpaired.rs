@@ -1,6 +1,6 @@
 //! A bond can be made anew, and ended.
 
-use nowbridge::control::{Job, News, PairingAnswer, Word};
+use nowbridge::control::{Fault, Job, News, PairingAnswer, Word};
 use nowbridge::wire::bridge::DeviceId;
 
 use crate::support::pairing::{Asks, Room, address, next};
@@ -62,6 +62,41 @@ async fn and_whoever_answers_there_now_is_believed() {
     let peers = room.restart_after(async |outbox| outbox.peers().await.unwrap()).await;
     assert_eq!(peers.len(), 1);
     assert_ne!(peers[0].device, Some(another));
+}
+
+#[tokio::test]
+async fn who_cannot_be_paired_is_known_as_before() {
+    let mut room = Room::new(Asks::Confirm).await;
+    to_the_end(&room, pair()).await;
+    room.home.status_when("it is fetched", |status| status.watches[0].complete_at.is_some()).await;
+    room.radio.ask(Asks::Nothing);
+    for _ in 0..2 {
+        let failed = to_the_end(&room, Job::Repair { watch: address().0, seconds: 60 }).await;
+        let News::Failed(complaint) = failed else { panic!("{failed:?}") };
+        assert_eq!(complaint.fault, Fault::Pairing);
+    }
+    let peers = room.restart_after(async |outbox| outbox.peers().await.unwrap()).await;
+    assert!(peers[0].device.is_some());
+}
+
+#[tokio::test]
+async fn and_one_that_needs_no_bond_is_only_forgotten() {
+    let watch = format!("[[watch]]\naddress = \"{}\"\n", address());
+    for asks in [Asks::Nothing, Asks::NoRadio] {
+        let mut room = Room::configured(asks, &watch).await;
+        let another = DeviceId([9; 16]);
+        room.restart_after(async |outbox| {
+            outbox.unbind_peer(&address()).await.unwrap();
+            outbox.bind_peer(&address(), another).await.unwrap();
+        })
+        .await;
+        room.home.status_when("it is a stranger", |status| status.watches[0].counts.strangers > 0).await;
+        let unbound = to_the_end(&room, Job::Repair { watch: address().0, seconds: 60 }).await;
+        assert_eq!(unbound, News::Unbound { address: address(), name: None }, "{asks:?}");
+        room.home.status_when("it is believed", |status| status.watches[0].complete_at.is_some()).await;
+        let said = room.home.run(&["repair", &address().0, "--yes"]).await;
+        assert!(said.printed().contains("no bond was needed"), "{said:?}");
+    }
 }
 
 #[tokio::test]

@@ -35,6 +35,10 @@ pub enum Asks {
     ShowPasskey,
     CompareNumbers,
     Confirm,
+    /// It refuses to be paired, as a chest strap does.
+    Nothing,
+    /// The radio cannot pair.
+    NoRadio,
 }
 
 /// A radio on a virtual air that can pair.
@@ -81,6 +85,7 @@ impl PairingRadio {
                 return true;
             }
             Asks::CompareNumbers => PairingPrompt::CompareNumbers { passkey: PASSKEY, reply: yes },
+            Asks::Nothing | Asks::NoRadio => return false,
             Asks::Confirm => PairingPrompt::Confirm { reply: yes },
         };
         desk.send(prompt).await.unwrap();
@@ -117,6 +122,9 @@ impl Central for PairingRadio {
     }
 
     async fn pair(&self, peer: &PeerAddress, desk: PairingDesk) -> Result<(), RadioError> {
+        if *self.asks.borrow() == Asks::NoRadio {
+            return Err(RadioError::Unsupported("pair"));
+        }
         let unfinished = Unfinished(&self.called_off);
         let agreed = self.converse(desk).await;
         std::mem::forget(unfinished);

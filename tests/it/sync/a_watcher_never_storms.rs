@@ -1,7 +1,7 @@
 //! What cannot be had is not asked for more often than makes sense.
 
 use nowbridge::radio::RadioError;
-use nowbridge::sync::{Mode, WaitReason, WatchState};
+use nowbridge::sync::{Mode, WaitReason, WatchState, WatchStatus};
 use rusqlite::{Connection, OpenFlags};
 use tokio::time::{Instant, sleep};
 
@@ -38,15 +38,28 @@ async fn a_day_of_absence_costs_some_attempts_and_no_commit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stale_bond_is_named_after_three_attempts() {
+async fn a_bond_in_doubt_is_named_after_three_attempts_and_tried_all_the_same() {
     let scene = Scene::new(worn_for(6)).await;
     let mut at_work = AtWork::begin(&scene, Mode::Stay);
     at_work.radio.diary().bonded = true;
     at_work.radio.fail(|peer| RadioError::Aborted(peer.clone()));
-    at_work.until_state(MINUTE, "stale_bond").await;
+    let is_named = |status: &WatchStatus| match &status.state {
+        WatchState::Waiting { reason: WaitReason::Failed { detail, .. }, .. } => {
+            detail.contains("nowbridge repair")
+        }
+        _ => false,
+    };
+    at_work.until(MINUTE, is_named).await;
     assert_eq!(at_work.radio.connects(), 3);
+    // It was at the edge of range, and comes closer.
+    at_work.radio.mend();
+    at_work.until(BACK_WITHIN, is_connected).await;
+
+    at_work.radio.fail(|peer| RadioError::Aborted(peer.clone()));
+    scene.watch.hang_up();
+    at_work.until(MINUTE, is_named).await;
     sleep(24 * HOUR).await;
-    assert!(at_work.radio.connects() <= 3 + 24 * 4, "{}", at_work.radio.connects());
+    assert!(at_work.radio.connects() < 24 * 20, "{}", at_work.radio.connects());
     assert_eq!(at_work.radio.diary().steps, []);
     // Repaired: whoever did it says so.
     at_work.radio.mend();

@@ -99,6 +99,21 @@ async fn a_wedged_radio_is_helped_step_by_step() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_errand_of_ours_is_nobodys_fault() {
+    let scene = Scene::new(worn_for(6)).await;
+    let mut at_work = AtWork::begin(&scene, Mode::Stay);
+    at_work.radio.fail(|_| RadioError::OwnErrand("a scan"));
+    // As long as the longest pairing.
+    sleep(10 * MINUTE).await;
+    assert_eq!(at_work.state().name(), "radio_taken");
+    assert_eq!(at_work.status.borrow().counts.failures, 0);
+    assert_eq!(at_work.radio.diary().steps, []);
+    assert!(at_work.radio.waits().iter().all(|wait| (2 * SECOND..=8 * SECOND).contains(wait)));
+    at_work.radio.mend();
+    at_work.until(BACK_WITHIN, is_connected).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_watch_that_is_away_is_no_reason_to_touch_the_radio() {
     let scene = Scene::new(worn_for(6)).await;
     scene.air.set_in_range(&address(), false);

@@ -4,10 +4,11 @@ use nowbridge::clock::Clock;
 use nowbridge::measurement::UtcMicros;
 use nowbridge::outbox::Outbox;
 use nowbridge::radio::air::LinkModel;
-use nowbridge::sync::Outcome;
+use nowbridge::sync::{Mode, Outcome};
 use nowbridge::wire::bridge::LogStore;
 
 use crate::support::sync::{Scene, worn_for};
+use crate::support::watcher::{AtWork, HOUR, MINUTE};
 
 #[tokio::test(start_paused = true)]
 async fn without_the_time_it_collects_and_anchors_nothing() {
@@ -34,7 +35,7 @@ async fn what_is_not_on_the_disk_is_not_acknowledged() {
         };
         let (report, ()) = tokio::join!(scene.session(), fail);
         let Outcome::Failed { reason, .. } = report.outcome else { panic!("{report:?}") };
-        assert_eq!(reason, "the outbox is closed");
+        assert_eq!(reason, "the outbox cannot be written: the outbox is closed");
         let logs = scene.stored();
         let cursor = logs.first().map(|log| log.cursor).unwrap_or_default();
         let told = scene.watch.with(|watch| watch.info().acked);
@@ -46,4 +47,20 @@ async fn what_is_not_on_the_disk_is_not_acknowledged() {
         assert_eq!(scene.stored_log().blocks, scene.offered());
     }
     assert!(acknowledged > 1, "the sessions were too short to tell anything");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_is_not_the_watchs_fault() {
+    let scene = Scene::new(worn_for(6)).await;
+    scene.outbox.clone().close().await.unwrap();
+    let mut at_work = AtWork::begin(&scene, Mode::Stay);
+    at_work.until_state(MINUTE, "outbox_fails").await;
+    tokio::time::sleep(HOUR).await;
+    assert!(
+        at_work.radio.connects() > 6,
+        "tried again before a quarter of an hour: {}",
+        at_work.radio.connects()
+    );
+    assert_eq!(at_work.state().name(), "outbox_fails");
+    assert_eq!(at_work.radio.diary().steps, []);
 }
