@@ -21,13 +21,19 @@ pub enum SyncError {
     /// The store; nothing that is not in it was acknowledged.
     #[error("the outbox cannot be written: {}", with_causes(.0))]
     Outbox(#[from] OutboxError),
-    /// The store again, at the end of a live session: what was measured and not stored is lost.
-    #[error("{samples} samples could not be stored and are lost: {}", with_causes(source))]
+    /// The store again, at the end of a live session: what was measured and not stored is nowhere else.
+    #[error("{samples} samples are not stored yet and wait in memory: {}", with_causes(source))]
     Unsaved {
         /// How many.
         samples: u64,
         /// Why.
         source: OutboxError,
+    },
+    /// The same, of a store that has not answered yet.
+    #[error("{samples} samples are not stored yet and wait in memory: the disk has not answered in time")]
+    SlowDisk {
+        /// How many.
+        samples: u64,
     },
     /// The watch started another log in the middle of the session.
     #[error("the watch started another log; the next session begins with it")]
@@ -60,7 +66,7 @@ impl SyncError {
         match self {
             Self::Watch(error) => FailureKind::of(error),
             // Whatever it is, the watch is not at fault, and keeps its blocks meanwhile.
-            Self::Outbox(_) | Self::Unsaved { .. } => FailureKind::Store,
+            Self::Outbox(_) | Self::Unsaved { .. } | Self::SlowDisk { .. } => FailureKind::Store,
             Self::LogChanged | Self::NumberReused(_) | Self::NoProgress { .. } => FailureKind::Passing,
         }
     }

@@ -18,7 +18,7 @@ mod status;
 mod watcher;
 
 pub use error::SyncError;
-pub use live::{Listening, listen};
+pub use live::{Kept, Listening, listen};
 pub use quiet::QuietHours;
 pub use recovery::{Recovery, RecoveryCounts};
 pub use report::{FailureKind, Outcome, SessionReport};

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::outbox::{GapCause, HostLog, NewBlock, NewGap};
 use crate::watch::LiveSample;
-use crate::wire::bridge::{Sample, Sealer, Seq, Stream, Verdict};
+use crate::wire::bridge::{RawBlock, Sample, Sealer, Seq, Stream, Verdict, seal};
 
 /// Sealed blocks that may wait, 240 bytes each: a megabyte, or two days of a heart with its beats.
 const MOST_BLOCKS: usize = 4_096;
@@ -25,6 +25,7 @@ pub struct Shelf {
     sealed: VecDeque<NewBlock>,
     next: Seq,
     dropped: Option<Dropped>,
+    sealed_blocks: u64,
     dropped_blocks: u64,
     most: usize,
 }
@@ -58,6 +59,7 @@ impl Shelf {
             sealed,
             next,
             dropped: None,
+            sealed_blocks: 0,
             dropped_blocks: 0,
             most: MOST_BLOCKS,
         }
@@ -122,6 +124,23 @@ impl Shelf {
         samples
     }
 
+    /// Gives everything that waits, and what had to go before it, the numbers after `cursor`.
+    pub fn renumber(&mut self, cursor: Seq) {
+        let mut next = cursor.next();
+        if let Some(dropped) = &mut self.dropped {
+            (dropped.to, dropped.from) = (Seq(next.0 + (dropped.to.0 - dropped.from.0)), next);
+            next = dropped.to.next();
+        }
+        for block in &mut self.sealed {
+            let samples = RawBlock::parse(block.body.clone()).and_then(|sealed| sealed.samples());
+            let samples = samples.expect("a block that was sealed here can be read");
+            block.seq = next;
+            block.body = seal(next, block.boot, block.stream, &samples);
+            next = next.next();
+        }
+        self.next = next;
+    }
+
     /// Whether no sealed block waits.
     pub fn is_clear(&self) -> bool {
         self.sealed.is_empty() && self.dropped.is_none()
@@ -138,14 +157,9 @@ impl Shelf {
         self.sealed.iter().map(|block| u64::from(block.samples)).sum::<u64>() + open as u64
     }
 
-    /// Sealed blocks that wait.
-    pub fn waiting(&self) -> u64 {
-        self.sealed.len() as u64
-    }
-
     /// Blocks that were sealed.
     pub const fn sealed_so_far(&self) -> u64 {
-        self.next.0 as u64 - self.host.log.cursor.next().0 as u64
+        self.sealed_blocks
     }
 
     /// Blocks that had to go.
@@ -160,6 +174,7 @@ impl Shelf {
         let (seq, boot) = (self.next, self.host.boot);
         let Some(body) = sealer.seal(seq, boot) else { return };
         self.next = seq.next();
+        self.sealed_blocks += 1;
         self.sealed.push_back(NewBlock { seq, boot, t0_ms, stream, samples: samples as u16, body });
         if self.sealed.len() > self.most {
             self.drop_oldest();

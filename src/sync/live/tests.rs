@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::{Listening, listen};
+use super::{Kept, Listening, listen};
 use crate::clock::Clock;
 use crate::measurement::{Quality, UtcMicros};
 use crate::outbox::Outbox;
 use crate::radio::{LinkClosed, NoRadio, RadioError};
 use crate::sync::{Outcome, SessionReport};
 use crate::watch::{Abilities, Driver, DriverName, Identity, Live, LiveSample, WatchError};
-use crate::wire::bridge::{DeviceId, RawBlock, Seq, Stream};
+use crate::wire::bridge::{DeviceId, RawBlock, Sample, Seq, Stream};
 
 const WATCH: DeviceId = DeviceId([3; 16]);
 /// 2025-11-22 16:00:00 UTC.
@@ -88,11 +88,11 @@ impl Live for Heart {
     }
 }
 
-async fn heard(outbox: &Outbox, clock: Clock, seconds: u32) -> (SessionReport, Listening) {
+async fn heard(kept: &mut Kept, seconds: u32) -> (SessionReport, Listening) {
     let (told, seen) = watch::channel(Listening::default());
     let (mut heart, identity, stop) =
         (Heart::beating(seconds), Identity::default(), CancellationToken::new());
-    let report = listen(&mut heart, WATCH, &identity, outbox, clock, &told, &stop).await;
+    let report = listen(&mut heart, WATCH, &identity, kept, &told, &stop).await;
     (report, *seen.borrow())
 }
 
@@ -100,6 +100,7 @@ async fn heard(outbox: &Outbox, clock: Clock, seconds: u32) -> (SessionReport, L
 async fn a_disk_that_is_full_for_half_an_hour_costs_nothing() {
     let (dir, clock) = (tempfile::TempDir::new().unwrap(), Clock::simulated(NOW));
     let outbox = Outbox::open(dir.path(), clock).await.unwrap();
+    let mut kept = Kept::new(outbox.clone(), clock);
     let disk = async {
         sleep(Duration::from_secs(5)).await;
         outbox.limit_pages(1).await;
@@ -108,37 +109,107 @@ async fn a_disk_that_is_full_for_half_an_hour_costs_nothing() {
         outbox.limit_pages(u32::MAX >> 1).await;
         stored
     };
-    let ((report, told), stored_meanwhile) = tokio::join!(heard(&outbox, clock, 2_700), disk);
+    let ((report, told), stored_meanwhile) = tokio::join!(heard(&mut kept, 2_700), disk);
     assert!(stored_meanwhile < Seq(200), "the disk was never full: {stored_meanwhile}");
     assert!(matches!(report.outcome, Outcome::Failed { transient: true, .. }), "{report:?}");
     assert_eq!((told.samples, told.stored, report.rejected), (2_700, 2_700, 0));
     assert_eq!((report.fetched, report.fetched), (report.new, u64::from(report.cursor.0)));
 
-    let log = outbox.logs().await.unwrap()[0];
-    let blocks = outbox.blocks(log.key, Stream::HEART_RATE, Seq(0)..=Seq(u32::MAX), u32::MAX).await.unwrap();
-    let samples: Vec<_> = blocks
-        .iter()
-        .flat_map(|block| RawBlock::parse(block.body.clone()).unwrap().samples().unwrap())
-        .collect();
+    let samples = stored(&outbox).await;
     assert!(samples.windows(2).all(|pair| (1_000..=1_002).contains(&(pair[1].at_ms - pair[0].at_ms))));
-    let values: Vec<i32> = samples.iter().map(|sample| sample.value).collect();
-    assert_eq!(values, (0..2_700).rev().map(|left| 60 + left % 50).collect::<Vec<_>>());
+    assert_eq!(values(&samples), told_in(2_700));
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_a_full_disk_costs_in_the_end_is_said() {
-    let (dir, clock) = (tempfile::TempDir::new().unwrap(), Clock::simulated(NOW));
-    let outbox = Outbox::open(dir.path(), clock).await.unwrap();
+/// A disk that is full from five seconds on, until a session has ended with its link.
+async fn full_at_the_end(outbox: &Outbox, kept: &mut Kept, seconds: u32) -> (SessionReport, Listening) {
     let disk = async {
         sleep(Duration::from_secs(5)).await;
         outbox.limit_pages(1).await;
     };
-    let ((report, told), ()) = tokio::join!(heard(&outbox, clock, 2_700), disk);
+    let (heard, ()) = tokio::join!(heard(kept, seconds), disk);
+    heard
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_full_disk_refuses_outlives_the_session() {
+    let (dir, clock) = (tempfile::TempDir::new().unwrap(), Clock::simulated(NOW));
+    let outbox = Outbox::open(dir.path(), clock).await.unwrap();
+    let mut kept = Kept::new(outbox.clone(), clock);
+    let (report, told) = full_at_the_end(&outbox, &mut kept, 2_700).await;
     let Outcome::Failed { reason, transient: true, .. } = &report.outcome else { panic!("{report:?}") };
-    let lost = told.samples - told.stored;
-    assert!(lost > 0 && reason.starts_with(&format!("{lost} samples could not be stored and are lost: ")));
+    let waiting = told.samples - told.stored;
+    assert!(waiting > 2_000, "the disk was never full: {told:?}");
+    assert!(reason.starts_with(&format!("{waiting} samples are not stored yet and wait in memory: ")));
     assert!(reason.contains("is full"), "{reason}");
-    assert_eq!(report.fetched, report.new + report.rejected);
+    assert_eq!((kept.samples(), report.rejected), (waiting, 0));
+
+    // Nobody is connected when there is room again.
+    let saved = Notify::new();
+    let room = async {
+        sleep(Duration::from_mins(1)).await;
+        outbox.limit_pages(u32::MAX >> 1).await;
+        saved.notified().await;
+    };
+    tokio::select! {
+        never = kept.keep_saving(&saved) => match never {},
+        () = room => {}
+    }
+    assert_eq!(kept.samples(), 0);
+    assert_eq!(values(&stored(&outbox).await), told_in(2_700));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_session_goes_on_behind_what_waits() {
+    let (dir, clock) = (tempfile::TempDir::new().unwrap(), Clock::simulated(NOW));
+    let outbox = Outbox::open(dir.path(), clock).await.unwrap();
+    let mut kept = Kept::new(outbox.clone(), clock);
+    full_at_the_end(&outbox, &mut kept, 900).await;
+    assert!(kept.samples() > 500);
+    heard(&mut kept, 100).await;
+    assert!(kept.samples() > 600);
+    outbox.limit_pages(u32::MAX >> 1).await;
+    heard(&mut kept, 100).await;
+    let all = [told_in(900), told_in(100), told_in(100)].concat();
+    assert_eq!((kept.samples(), values(&stored(&outbox).await)), (0, all));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_at_the_very_end_is_counted() {
+    let (dir, clock) = (tempfile::TempDir::new().unwrap(), Clock::simulated(NOW));
+    let outbox = Outbox::open(dir.path(), clock).await.unwrap();
+    let mut kept = Kept::new(outbox.clone(), clock);
+    let (_, told) = full_at_the_end(&outbox, &mut kept, 900).await;
+    assert_eq!(kept.close(Duration::from_secs(4)).await, told.samples - told.stored);
+}
+
+#[tokio::test(start_paused = true)]
+async fn numbers_that_somebody_else_used_are_given_up() {
+    let (dir, clock) = (tempfile::TempDir::new().unwrap(), Clock::simulated(NOW));
+    let outbox = Outbox::open(dir.path(), clock).await.unwrap();
+    let (mut one, mut other) = (Kept::new(outbox.clone(), clock), Kept::new(outbox.clone(), clock));
+    let ((first, _), (second, _)) = tokio::join!(heard(&mut one, 100), heard(&mut other, 150));
+    for report in [first, second] {
+        let Outcome::Failed { reason, .. } = report.outcome else { panic!() };
+        assert!(reason.contains("link"), "{reason}");
+    }
+    assert_eq!((one.samples(), other.samples(), stored(&outbox).await.len()), (0, 0, 250));
+}
+
+/// What a heart tells that beats for so long.
+fn told_in(seconds: u32) -> Vec<i32> {
+    (0..seconds).rev().map(|left| 60 + (left % 50).cast_signed()).collect()
+}
+
+fn values(samples: &[Sample]) -> Vec<i32> {
+    samples.iter().map(|sample| sample.value).collect()
+}
+
+async fn stored(outbox: &Outbox) -> Vec<Sample> {
+    let log = outbox.logs().await.unwrap()[0];
+    let blocks = outbox.blocks(log.key, Stream::HEART_RATE, Seq(0)..=Seq(u32::MAX), u32::MAX).await.unwrap();
+    let samples =
+        blocks.into_iter().flat_map(|block| RawBlock::parse(block.body).unwrap().samples().unwrap());
+    samples.collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,7 +219,8 @@ async fn a_sample_waits_ten_seconds_at_most() {
     let (told, seen) = watch::channel(Listening::default());
     let (mut heart, identity, stop) =
         (Heart::beating(u32::MAX), Identity::default(), CancellationToken::new());
-    let session = listen(&mut heart, WATCH, &identity, &outbox, clock, &told, &stop);
+    let mut kept = Kept::new(outbox.clone(), clock);
+    let session = listen(&mut heart, WATCH, &identity, &mut kept, &told, &stop);
     let look = async {
         for _ in 0..100 {
             sleep(Duration::from_millis(700)).await;

@@ -1,6 +1,7 @@
 //! A device without a log: it is listened to for as long as it talks.
 //!
-//! What it has said is nowhere else. So whatever ends a live session gives it the time to commit, also the end of the daemon.
+//! What it has said is nowhere else. So whatever ends a live session gives it the time to commit, also the end of the daemon; and what is not
+//! committed in that time is kept.
 
 use std::time::Duration;
 
@@ -13,14 +14,16 @@ use super::liveness::check;
 use super::visit::{Ending, close, end_of};
 use super::{Central, Watcher};
 use crate::sync::slots::Slot;
-use crate::sync::{Listening, SessionReport, WatchState, listen};
+use crate::sync::{Kept, Listening, SessionReport, WatchState, listen};
 use crate::watch::{Identity, Live};
 use crate::wire::bridge::DeviceId;
 
 /// A device that is listened to keeps its link for so long before it gives way: what it says meanwhile is heard by nobody.
 const TURN: Duration = Duration::from_mins(5);
-/// What came is committed in this time, or the disk is not going to take it. Less than a computer waits before it sleeps.
+/// What came is committed in this time, or else kept for later. Less than a computer waits before it sleeps.
 pub const LAST_COMMIT: Duration = Duration::from_secs(4);
+/// At the end of the daemon there is no later: what is kept may take so long. With [`LAST_COMMIT`] less than the daemon waits for us.
+pub const LAST_CHANCE: Duration = Duration::from_secs(4);
 
 /// Why listening had to end.
 #[derive(Clone, Copy)]
@@ -31,12 +34,12 @@ enum Reason {
 
 impl<C: Central> Watcher<C> {
     /// Listens for as long as the link lasts and is ours. Closes it.
-    pub(super) async fn listen_to<D: Live>(&mut self, mut driver: D, slot: &Slot) -> Ending {
+    pub(super) async fn listen_to<D: Live>(&mut self, mut driver: D, slot: &Slot, kept: &mut Kept) -> Ending {
         let ending = match self.meet(&mut driver, false).await {
             Ok((device, identity)) => {
                 let live = self.live.clone();
                 live.send_replace(true);
-                let heard = self.hear(&mut driver, device, &identity, slot).await;
+                let heard = self.hear(&mut driver, device, &identity, slot, kept).await;
                 live.send_replace(false);
                 match heard {
                     Ok(report) => self.failure_to_hear(&report, &mut driver).await,
@@ -57,13 +60,14 @@ impl<C: Central> Watcher<C> {
         device: DeviceId,
         identity: &Identity,
         slot: &Slot,
+        kept: &mut Kept,
     ) -> Result<SessionReport, Reason> {
         let (told, mut news) = watch::channel(Listening::default());
         let (stop, turn_over) = (CancellationToken::new(), Instant::now() + TURN);
         let mut shown = Listening::default();
         self.board.show(WatchState::Live(shown));
         let mut leave: Option<(Reason, Instant)> = None;
-        let session = listen(driver, device, identity, &self.outbox, self.clock, &told, &stop);
+        let session = listen(driver, device, identity, kept, &told, &stop);
         tokio::pin!(session);
         let report = loop {
             let reason = tokio::select! {

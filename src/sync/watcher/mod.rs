@@ -34,7 +34,7 @@ pub use self::parts::{Mode, Shared, WatcherConfig, WatcherSignals};
 use self::policy::{Class, Policy};
 use self::visit::Ending;
 use super::slots::Turn;
-use super::{WaitReason, WatchState, WatchStatus};
+use super::{Kept, WaitReason, WatchState, WatchStatus};
 use crate::clock::Clock;
 use crate::measurement::UtcMicros;
 use crate::outbox::Outbox;
@@ -105,12 +105,13 @@ impl<C: Central> Watcher<C> {
     }
 
     /// Runs until cancelled. What a cancelled session had not committed is still on the watch; a live session, whose device keeps
-    /// nothing, commits first.
+    /// nothing, commits first, and what it leaves has a last chance.
     pub async fn run(mut self, cancel: CancellationToken) {
         self.cancel = cancel.clone();
         let mut live = self.live.subscribe();
+        let mut kept = Kept::new(self.outbox.clone(), self.clock);
         {
-            let work = self.look_after();
+            let work = self.look_after(&mut kept);
             tokio::pin!(work);
             tokio::select! {
                 biased;
@@ -124,13 +125,21 @@ impl<C: Central> Watcher<C> {
                 never = work => match never {},
             }
         }
+        if kept.close(listening::LAST_CHANCE).await > 0 {
+            tracing::error!(watch = %self.config.address, "Some of what this watch measured is lost; see above.");
+        }
+        self.arrivals.notify_one();
         self.board.show(WatchState::Stopped);
     }
 
-    async fn look_after(&mut self) -> Infallible {
+    async fn look_after(&mut self, kept: &mut Kept) -> Infallible {
         loop {
-            let turn = self.turn().await;
-            let ending = self.visit(turn).await;
+            let arrivals = Arc::clone(&self.arrivals);
+            let turn = tokio::select! {
+                turn = self.turn() => turn,
+                never = kept.keep_saving(&arrivals) => match never {},
+            };
+            let ending = self.visit(turn, kept).await;
             self.judge(ending).await;
         }
     }

@@ -9,7 +9,7 @@ use super::{Central, Watcher};
 use crate::outbox::Binding;
 use crate::radio::{CALL_DEADLINE, Link, LinkClosed, RadioError};
 use crate::sync::slots::{Slot, Turn};
-use crate::sync::{SyncError, WatchState};
+use crate::sync::{Kept, SyncError, WatchState};
 use crate::watch::{Driver, Identity, Opened, WatchError, open};
 use crate::wire::bridge::DeviceId;
 
@@ -48,7 +48,7 @@ impl From<Failure> for Ending {
 
 impl<C: Central> Watcher<C> {
     /// One connection to the watch, and whatever its driver can do with it.
-    pub(super) async fn visit(&mut self, turn: Turn) -> Ending {
+    pub(super) async fn visit(&mut self, turn: Turn, kept: &mut Kept) -> Ending {
         self.board.show(WatchState::Connecting);
         self.board.count(|counts| counts.connects += 1);
         let (opened, slot) = tokio::select! {
@@ -58,11 +58,12 @@ impl<C: Central> Watcher<C> {
                 Ok(reached) => reached,
                 Err(failure) => return failure.into(),
             },
+            never = kept.keep_saving(&self.arrivals) => match never {},
         };
         let began = Instant::now();
         let ending = match opened {
             Opened::Bridge(bridge) => self.collect_from(bridge, &slot).await,
-            Opened::Sensor(sensor) => self.listen_to(sensor, &slot).await,
+            Opened::Sensor(sensor) => self.listen_to(sensor, &slot, kept).await,
         };
         if began.elapsed() >= STEADY || matches!(ending, Ending::Done { .. }) {
             self.policy.was_of_use();

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use nowbridge::clock::Clock;
 use nowbridge::outbox::Outbox;
-use nowbridge::sync::{Listening, Outcome, listen};
+use nowbridge::sync::{Kept, Listening, Outcome, listen};
 use nowbridge::watch::{Driver, Opened, open};
 use nowbridge::wire::bridge::Stream;
 use tempfile::TempDir;
@@ -37,7 +37,8 @@ fn a_plain_sensor_of_another_maker_fills_the_outbox() {
             seen.wait_for(|told| told.samples > 2 * BEATS).await.unwrap();
             stop.cancel();
         };
-        let heard = listen(&mut sensor, device, &identity, &outbox, clock, &told, &stop);
+        let mut waiting = Kept::new(outbox.clone(), clock);
+        let heard = listen(&mut sensor, device, &identity, &mut waiting, &told, &stop);
         let (report, ()) = tokio::join!(heard, enough);
         sensor.close().await;
 

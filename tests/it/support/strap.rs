@@ -11,7 +11,7 @@ use nowbridge::radio::air::{
     Advertisement, Air, AirCentral, AirLink, AttError, Doorbell, LinkModel, Peripheral,
 };
 use nowbridge::radio::{Central, PeerAddress};
-use nowbridge::sync::{Listening, SessionReport, listen};
+use nowbridge::sync::{Kept, Listening, SessionReport, listen};
 use nowbridge::watch::{Driver, Identity, Sensor};
 use nowbridge::wire::bridge::{DeviceId, RawBlock, Sample, Seq, Stream};
 use nowbridge::wire::gatt;
@@ -170,6 +170,7 @@ impl Listener {
     /// A session that is stopped after so many seconds, if it has not ended by then.
     pub async fn listen_for(&self, seconds: u64) -> (SessionReport, Listening) {
         let mut sensor = self.sensor().await;
+        let mut kept = Kept::new(self.outbox.clone(), self.clock);
         let (told, seen) = watch::channel(Listening::default());
         let (identity, stop) = (Identity::default(), CancellationToken::new());
         let wait = async {
@@ -178,7 +179,7 @@ impl Listener {
             std::future::pending::<()>().await;
         };
         let report = tokio::select! {
-            report = listen(&mut sensor, STRAP, &identity, &self.outbox, self.clock, &told, &stop) => report,
+            report = listen(&mut sensor, STRAP, &identity, &mut kept, &told, &stop) => report,
             () = wait => unreachable!("it waits for the session"),
         };
         sensor.close().await;
