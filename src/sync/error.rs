@@ -81,7 +81,11 @@ impl SyncError {
 fn with_causes(error: &OutboxError) -> String {
     let (mut said, mut cause) = (error.to_string(), error.source());
     while let Some(error) = cause {
-        said = format!("{said}: {error}");
+        // SQLite's errors say twice what they are.
+        let text = error.to_string();
+        if !said.ends_with(&text) {
+            said = format!("{said}: {text}");
+        }
         cause = error.source();
     }
     said
@@ -117,8 +121,7 @@ mod tests {
         let error = SyncError::from(OutboxError::from(failed));
         assert_eq!(
             error.to_string(),
-            "the outbox cannot be written: the outbox database refused: disk I/O error: Error code 778: I/O error \
-             in the VFS layer while trying to write to a file on disk"
+            "the outbox cannot be written: the outbox database refused: Error code 778: disk I/O error"
         );
         assert_eq!(error.kind(), FailureKind::Store);
         assert!(error.is_transient());

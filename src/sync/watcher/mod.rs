@@ -5,7 +5,7 @@
 //! ([`super::Slots`]), then a visit to the watch ([`visit`]), which ends as a [`failure::Failure`] or in order.
 //!
 //! Of the time it takes to come back: whatever ends a radio's trouble, a hold or quiet hours is followed by an attempt at once. A
-//! watch that went away is looked for every 2 to 8 seconds for ten minutes, then at least once a minute; an attempt itself listens
+//! watch that went away is looked for every 2 to 8 seconds for ten minutes, then about once a minute; an attempt itself listens
 //! for many seconds, so that most of the time somebody listens. Where more watches want a link than there may be, a watch that comes
 //! back waits for its turn.
 

@@ -12,7 +12,7 @@ const AWAY_FLOOR: Duration = Duration::from_secs(2);
 /// … so that with the time that a connect takes it is back within ten seconds. An attempt listens for as long as the radio's own
 /// deadline, so the waits are most of the time in which a watch could come back unheard.
 const MISSED_CEILING: Duration = Duration::from_secs(8);
-/// Later it is looked for about twice a minute, for as long as it takes.
+/// Later it is looked for about once a minute, the attempts and the turns of others included, for as long as it takes.
 const AWAY_CEILING: Duration = Duration::from_mins(1);
 /// A radio that says that it is ready and then is not: it is asked again soon, since nothing will tell when it is.
 const RADIO_CEILING: Duration = Duration::from_secs(8);
