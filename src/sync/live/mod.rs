@@ -89,7 +89,7 @@ pub async fn listen<D: Live>(
         match timeout(NOTING, outbox.end_session(session, report.for_ledger(log))).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(%error, "The end of a live session was not noted in the ledger.")
+                tracing::warn!(%error, "The end of a live session was not noted in the ledger.");
             }
             Err(_) => tracing::warn!("The end of a live session takes long to be noted in the ledger."),
         }
