@@ -82,6 +82,33 @@ impl Outbox {
         .await
     }
 
+    /// Remembers which sensor answers at `address`, and tells under what it is filed: under what it says of itself, unless another address
+    /// has that already. Straps of one make may all tell the same serial number; the second one is filed under its address, and stays
+    /// so, since the binding is remembered.
+    pub async fn bind_sensor(
+        &self,
+        address: &PeerAddress,
+        told: DeviceId,
+    ) -> Result<(Binding, DeviceId), OutboxError> {
+        let alone = DeviceId::of_address(&address.0);
+        match self.bound(address).await? {
+            Some(bound) if bound == alone => return Ok((Binding::Same, alone)),
+            Some(_) => return Ok((self.bind_peer(address, told).await?, told)),
+            None => {}
+        }
+        // Two that are switched on together must not both find that nobody else has it.
+        let address = address.clone();
+        self.write(move |tx| {
+            let mut find = tx.prepare_cached(sql!("peer_elsewhere"))?;
+            let is_elsewhere = find.query_row(params![address.0, told], |row| row.get(0))?;
+            let device = if is_elsewhere { alone } else { told };
+            ensure(tx, &address)?;
+            tx.prepare_cached(sql!("peer_bind"))?.execute(params![address.0, device])?;
+            Ok((Binding::New, device))
+        })
+        .await
+    }
+
     /// Forgets who answered at `address`: the next one to do so is believed.
     pub async fn unbind_peer(&self, address: &PeerAddress) -> Result<(), OutboxError> {
         self.change(address, |tx, address| {

@@ -26,3 +26,6 @@ pub use session::collect;
 pub use slots::Slots;
 pub use status::{Progress, WaitReason, WatchCounts, WatchState, WatchStatus};
 pub use watcher::{Mode, Shared, Watcher, WatcherConfig, WatcherSignals};
+
+/// How long a sign of life may take: an answer needs two connection events, and a watch with slave latency lets some pass.
+const SIGN_OF_LIFE: std::time::Duration = std::time::Duration::from_secs(5);

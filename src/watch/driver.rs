@@ -140,6 +140,11 @@ pub trait Live: Driver {
     /// Notifications that could not be read so far, and were dropped.
     fn unreadable(&self) -> u64;
 
+    /// Notifications that were left out so far, as they came twice.
+    fn repeated(&self) -> u64 {
+        0
+    }
+
     /// Charge of the battery, percent, as the device told it last.
     fn battery(&self) -> Option<u8>;
 }

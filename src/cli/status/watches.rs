@@ -5,20 +5,24 @@ use std::fmt::Write as _;
 use crate::cli::format;
 use crate::measurement::UtcMicros;
 use crate::sync::{Listening, WaitReason, WatchState, WatchStatus};
+use crate::watch::DriverName;
 
 /// So many failures in a row no longer pass by themselves.
 const MANY: u32 = 5;
 
 /// One line, and another one for details if there are any.
 pub fn text(watch: &WatchStatus, now: UtcMicros) -> String {
-    let complete = watch.complete_at.map_or_else(
-        || "nothing fetched completely yet".to_owned(),
-        |at| format!("complete {}", format::relative(at, now)),
-    );
-    let mut out = format!("watch {} ({complete})", in_a_line(watch, now));
+    let mut out = format!("watch {}", in_a_line(watch, now));
+    // Of a device that keeps nothing there is nothing to fetch.
+    if watch.driver != Some(DriverName::Sensor) {
+        // Writing to a String cannot fail.
+        let _ = match watch.complete_at {
+            Some(at) => write!(out, " (complete {})", format::relative(at, now)),
+            None => write!(out, " (nothing fetched completely yet)"),
+        };
+    }
     let details = details(watch);
     if !details.is_empty() {
-        // Writing to a String cannot fail.
         let _ = write!(out, "\n  {}", details.join(", "));
     }
     out
@@ -149,7 +153,7 @@ mod tests {
     use crate::outbox::OutboxError;
     use crate::radio::{LinkClosed, PeerAddress, RadioError, RadioTrouble};
     use crate::sync::{SyncError, WatchCounts};
-    use crate::watch::{DriverName, Identity};
+    use crate::watch::Identity;
 
     const NOW: UtcMicros = UtcMicros(1_763_827_200_000_000);
 
@@ -226,7 +230,14 @@ mod tests {
     #[test]
     fn a_live_sensor_tells_numbers_and_battery() {
         let newest = Some(UtcMicros(NOW.0 - 1_000_000));
-        let listening = Listening { samples: 5_400, stored: 5_300, unreadable: 2, newest, battery: Some(86) };
+        let listening = Listening {
+            samples: 5_400,
+            stored: 5_300,
+            unreadable: 2,
+            repeated: 0,
+            newest,
+            battery: Some(86),
+        };
         let identity = Identity {
             maker: Some("Example".to_owned()),
             model: Some("Strap\u{7} 2".to_owned()),
@@ -239,7 +250,7 @@ mod tests {
             ..watch(WatchState::Live(listening))
         };
         insta::assert_snapshot!(text(&strap, NOW), @r"
-        watch left wrist: live, 5,400 samples heard, 5,300 stored, the newest 1 s ago, 2 notifications unreadable (nothing fetched completely yet)
+        watch left wrist: live, 5,400 samples heard, 5,300 stored, the newest 1 s ago, 2 notifications unreadable
           Example Strap� 2, driver sensor, battery 86 %
         ");
     }

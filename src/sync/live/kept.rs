@@ -14,7 +14,8 @@ use crate::outbox::{HostLog, LogKey, Outbox, SessionKey};
 /// An outbox that takes nothing is tried again after this.
 pub const RETRY: Duration = Duration::from_secs(10);
 
-/// The samples that wait for the disk, by log. Memory is bounded, as [`super::shelf`] says. Dropping this loses them.
+/// The samples that wait for the disk, by log. Memory is bounded: when too many blocks wait, the oldest
+/// become a gap. Dropping this loses them.
 pub struct Kept {
     pub(super) outbox: Outbox,
     pub(super) clock: Clock,

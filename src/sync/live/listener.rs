@@ -12,7 +12,7 @@ use super::store::{Flight, Landed, Store};
 use crate::clock::Clock;
 use crate::outbox::{Appended, OutboxError};
 use crate::radio::{LinkClosed, RadioError};
-use crate::sync::{SessionReport, SyncError};
+use crate::sync::{SIGN_OF_LIFE, SessionReport, SyncError};
 use crate::watch::{Live, LiveSample, WatchError};
 
 /// The longest that a sample waits for its commit: what a power cut may cost. Shorter wears out an SD card.
@@ -85,7 +85,9 @@ impl<'a> Listener<'a> {
                 () = sleep_until(silent_at) => {
                     tokio::select! {
                         () = stop.cancelled() => return Ok(()),
-                        there = driver.check() => there?,
+                        there = timeout(SIGN_OF_LIFE, driver.check()) => {
+                            there.unwrap_or(Err(RadioError::Timeout("a sign of life").into()))?;
+                        }
                     }
                     silent_at = Instant::now() + SILENCE;
                 }
@@ -102,6 +104,7 @@ impl<'a> Listener<'a> {
         self.told.send_modify(|told| {
             told.samples += samples.len() as u64;
             told.unreadable = driver.unreadable();
+            told.repeated = driver.repeated();
             told.battery = driver.battery();
             told.newest = newest;
         });

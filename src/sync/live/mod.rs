@@ -37,6 +37,9 @@ pub struct Listening {
     pub stored: u64,
     /// Notifications that could not be read.
     pub unreadable: u64,
+    /// Notifications that were left out, as they came twice.
+    #[serde(default)]
+    pub repeated: u64,
     /// When the newest one was taken.
     pub newest: Option<UtcMicros>,
     /// Charge of the device's battery, percent, if it tells.

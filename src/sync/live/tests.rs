@@ -138,7 +138,7 @@ async fn what_a_full_disk_refuses_outlives_the_session() {
     let (report, told) = full_at_the_end(&outbox, &mut kept, 2_700).await;
     let Outcome::Failed { reason, transient: true, .. } = &report.outcome else { panic!("{report:?}") };
     let waiting = told.samples - told.stored;
-    assert!(waiting > 2_000, "the disk was never full: {told:?}");
+    assert!(waiting > 1_000, "the disk was never full: {told:?}");
     assert!(reason.starts_with(&format!("{waiting} samples are not stored yet and wait in memory: ")));
     assert!(reason.contains("is full"), "{reason}");
     assert_eq!((kept.samples(), report.rejected), (waiting, 0));
@@ -163,13 +163,13 @@ async fn the_next_session_goes_on_behind_what_waits() {
     let (dir, clock) = (tempfile::TempDir::new().unwrap(), Clock::simulated(NOW));
     let outbox = Outbox::open(dir.path(), clock).await.unwrap();
     let mut kept = Kept::new(outbox.clone(), clock);
-    full_at_the_end(&outbox, &mut kept, 900).await;
-    assert!(kept.samples() > 500);
+    full_at_the_end(&outbox, &mut kept, 2_700).await;
+    assert!(kept.samples() > 1_000);
     heard(&mut kept, 100).await;
-    assert!(kept.samples() > 600);
+    assert!(kept.samples() > 1_100);
     outbox.limit_pages(u32::MAX >> 1).await;
     heard(&mut kept, 100).await;
-    let all = [told_in(900), told_in(100), told_in(100)].concat();
+    let all = [told_in(2_700), told_in(100), told_in(100)].concat();
     assert_eq!((kept.samples(), values(&stored(&outbox).await)), (0, all));
 }
 
@@ -178,7 +178,8 @@ async fn what_is_left_at_the_very_end_is_counted() {
     let (dir, clock) = (tempfile::TempDir::new().unwrap(), Clock::simulated(NOW));
     let outbox = Outbox::open(dir.path(), clock).await.unwrap();
     let mut kept = Kept::new(outbox.clone(), clock);
-    let (_, told) = full_at_the_end(&outbox, &mut kept, 900).await;
+    let (_, told) = full_at_the_end(&outbox, &mut kept, 2_700).await;
+    assert!(told.stored < told.samples, "the disk was never full: {told:?}");
     assert_eq!(kept.close(Duration::from_secs(4)).await, told.samples - told.stored);
 }
 
@@ -187,12 +188,12 @@ async fn numbers_that_somebody_else_used_are_given_up() {
     let (dir, clock) = (tempfile::TempDir::new().unwrap(), Clock::simulated(NOW));
     let outbox = Outbox::open(dir.path(), clock).await.unwrap();
     let (mut one, mut other) = (Kept::new(outbox.clone(), clock), Kept::new(outbox.clone(), clock));
-    let ((first, _), (second, _)) = tokio::join!(heard(&mut one, 100), heard(&mut other, 150));
+    let ((first, _), (second, _)) = tokio::join!(heard(&mut one, 100), heard(&mut other, 130));
     for report in [first, second] {
         let Outcome::Failed { reason, .. } = report.outcome else { panic!() };
         assert!(reason.contains("link"), "{reason}");
     }
-    assert_eq!((one.samples(), other.samples(), stored(&outbox).await.len()), (0, 0, 250));
+    assert_eq!((one.samples(), other.samples(), stored(&outbox).await.len()), (0, 0, 230));
 }
 
 /// What a heart tells that beats for so long.

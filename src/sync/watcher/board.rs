@@ -46,6 +46,11 @@ impl Board {
         self.status.send_modify(|status| count(&mut status.counts));
     }
 
+    /// Whether the watch was not known to be this device.
+    pub fn is_new(&self, device: DeviceId) -> bool {
+        self.status.borrow().device != Some(device)
+    }
+
     /// The watch was reached and has told who it is.
     pub fn met(&self, device: DeviceId, driver: DriverName, identity: &Identity) {
         self.status.send_if_modified(|status| {

@@ -20,6 +20,8 @@ use crate::wire::bridge::DeviceId;
 
 /// A device that is listened to keeps its link for so long before it gives way: what it says meanwhile is heard by nobody.
 const TURN: Duration = Duration::from_mins(5);
+/// What a device tells is shown this often, whatever it tells.
+const SAY_EVERY: Duration = Duration::from_secs(1);
 /// What came is committed in this time, or else kept for later. Less than a computer waits before it sleeps.
 pub const LAST_COMMIT: Duration = Duration::from_secs(4);
 /// At the end of the daemon there is no later: what is kept may take so long. With [`LAST_COMMIT`] less than the daemon waits for us.
@@ -66,6 +68,7 @@ impl<C: Central> Watcher<C> {
         let (stop, turn_over) = (CancellationToken::new(), Instant::now() + TURN);
         let mut shown = Listening::default();
         self.board.show(WatchState::Live(shown));
+        let mut said: Option<Instant> = None;
         let mut leave: Option<(Reason, Instant)> = None;
         let session = listen(driver, device, identity, kept, &told, &stop);
         tokio::pin!(session);
@@ -75,10 +78,12 @@ impl<C: Central> Watcher<C> {
                 report = &mut session => break Some(report),
                 Ok(()) = news.changed() => {
                     let now = *news.borrow_and_update();
-                    // Said again when something is safe, not with each heart beat.
-                    if now.stored != shown.stored || shown.samples == 0 {
-                        shown = now;
+                    let safe = now.stored != shown.stored;
+                    if safe || said.is_none_or(|said| said.elapsed() >= SAY_EVERY) {
+                        (shown, said) = (now, Some(Instant::now()));
                         self.board.show(WatchState::Live(shown));
+                    }
+                    if safe {
                         self.arrivals.notify_one();
                         self.policy.was_of_use();
                         self.shared.recovery.succeeded();

@@ -7,16 +7,15 @@ use tokio::time::timeout;
 use super::failure::Failure;
 use super::visit::end_of;
 use crate::radio::RadioError;
+use crate::sync::SIGN_OF_LIFE;
 use crate::watch::Driver;
 
 /// A link with nothing to do is looked at this often. One read a minute costs a watch next to nothing.
 pub const CHECK_EVERY: Duration = Duration::from_mins(1);
-/// An answer takes two connection events; a watch with slave latency lets some pass.
-const CHECK_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Asks the watch for a sign of life.
 pub async fn check<D: Driver>(driver: &mut D) -> Result<(), Failure> {
-    let answer = timeout(CHECK_DEADLINE, driver.check()).await;
+    let answer = timeout(SIGN_OF_LIFE, driver.check()).await;
     let Err(error) = answer.unwrap_or(Err(RadioError::Timeout("a sign of life").into())) else {
         return Ok(());
     };

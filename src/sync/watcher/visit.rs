@@ -10,7 +10,7 @@ use crate::outbox::Binding;
 use crate::radio::{CALL_DEADLINE, Link, LinkClosed, RadioError};
 use crate::sync::slots::{Slot, Turn};
 use crate::sync::{Kept, SyncError, WatchState};
-use crate::watch::{Driver, Identity, Opened, WatchError, open};
+use crate::watch::{Driver, DriverName, Identity, Opened, WatchError, open};
 use crate::wire::bridge::DeviceId;
 
 /// A radio ends each call in time; this is for one that breaks its promise.
@@ -98,18 +98,36 @@ impl<C: Central> Watcher<C> {
             Ok(identity) => identity,
             Err(error) => return Err(failure_over(driver.link(), &error, used).await.into()),
         };
-        let device = identity.device.unwrap_or_else(|| DeviceId::of_address(&self.config.address.0));
-        match self.outbox.bind_peer(&self.config.address, device).await {
-            Ok(Binding::New | Binding::Same) => {}
-            Ok(Binding::Other(before)) => {
-                let address = self.config.address.to_string();
-                return Err(Failure::Stranger { now: device, before, address }.into());
-            }
-            Err(error) => return Err(Failure::Store(SyncError::Outbox(error).to_string()).into()),
-        }
+        let told = identity.device.unwrap_or_else(|| DeviceId::of_address(&self.config.address.0));
+        let device = self.bind(D::NAME, told).await?;
         self.policy.reached();
         self.board.met(device, D::NAME, &identity);
         Ok((device, identity))
+    }
+
+    /// Under what the device is filed that calls itself `told`, unless it is a stranger.
+    async fn bind(&self, driver: DriverName, told: DeviceId) -> Result<DeviceId, Failure> {
+        let address = &self.config.address;
+        let bound = match driver {
+            // A serial number is the maker's word, and some makers give every strap the same.
+            DriverName::Sensor => self.outbox.bind_sensor(address, told).await,
+            DriverName::Bridge => self.outbox.bind_peer(address, told).await.map(|binding| (binding, told)),
+        };
+        match bound {
+            Ok((Binding::Other(before), now)) => {
+                Err(Failure::Stranger { now, before, address: address.to_string() })
+            }
+            Ok((Binding::New | Binding::Same, device)) => {
+                if device != told && self.board.is_new(device) {
+                    tracing::warn!(
+                        watch = %address, %told, filed_as = %device,
+                        "Another device tells the same serial number; this one is known by its address."
+                    );
+                }
+                Ok(device)
+            }
+            Err(error) => Err(Failure::Store(SyncError::Outbox(error).to_string())),
+        }
     }
 }
 

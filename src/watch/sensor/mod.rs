@@ -25,6 +25,9 @@ use crate::wire::gatt::{CURRENT_TIME, CurrentTime, LOCAL_TIME, LocalTime};
 /// A link whose notifications have all ended is closed; the word of it may be on its way.
 const LAST_WORD: Duration = Duration::from_secs(5);
 
+/// A device that tells nothing but garbage is named in the log this often.
+const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
+
 /// A device with standard sensor services.
 #[derive(Debug)]
 pub struct Sensor<L> {
@@ -32,6 +35,10 @@ pub struct Sensor<L> {
     streams: Vec<(Source, Notifications)>,
     reader: Reader,
     unreadable: u64,
+    /// When it was last said in the log that something cannot be read.
+    complained: Option<Instant>,
+    /// Who it is, as far as it told: for the log.
+    name: String,
 }
 
 impl<L: Link> Driver for Sensor<L> {
@@ -62,7 +69,11 @@ impl<L: Link> Driver for Sensor<L> {
         if !streams.iter().any(|(source, _)| source.measures()) {
             return Err(refused.map_or(WatchError::NoDriver, WatchError::from));
         }
-        Ok(Self { link, streams, reader: Reader::default(), unreadable: 0 })
+        let mut reader = Reader::default();
+        if !streams.iter().any(|(source, _)| *source == Source::HeartRate) {
+            reader.take_pulse();
+        }
+        Ok(Self { link, streams, reader, unreadable: 0, complained: None, name: String::new() })
     }
 
     fn link(&self) -> &L {
@@ -82,7 +93,10 @@ impl<L: Link> Driver for Sensor<L> {
     }
 
     async fn identify(&mut self) -> Result<Identity, WatchError> {
-        identify::identify(&self.link).await
+        let identity = identify::identify(&self.link).await?;
+        let told = [identity.maker.clone(), identity.model.clone(), identity.device.map(|id| id.to_string())];
+        self.name = told.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        Ok(identity)
     }
 
     async fn check(&mut self) -> Result<(), WatchError> {
@@ -130,6 +144,10 @@ impl<L: Link> Live for Sensor<L> {
         self.unreadable
     }
 
+    fn repeated(&self) -> u64 {
+        self.reader.repeated()
+    }
+
     fn battery(&self) -> Option<u8> {
         self.reader.battery()
     }
@@ -139,9 +157,10 @@ impl<L: Link> Sensor<L> {
     fn take(&mut self, source: Source, value: &Bytes) -> Vec<LiveSample> {
         self.reader.read(source, value, Instant::now()).unwrap_or_else(|error| {
             self.unreadable += 1;
-            // The first is news; a device that does nothing else is told of ever more rarely.
-            if self.unreadable.is_power_of_two() {
-                tracing::warn!(%error, so_far = self.unreadable, "A notification cannot be read.");
+            if self.complained.is_none_or(|before| before.elapsed() >= COMPLAIN_EVERY) {
+                self.complained = Some(Instant::now());
+                let (device, so_far) = (&self.name, self.unreadable);
+                tracing::warn!(device, %error, so_far, "A notification cannot be read.");
             }
             Vec::new()
         })

@@ -1,5 +1,6 @@
 //! From notifications to samples.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -18,12 +19,16 @@ use crate::wire::gatt::{
 
 /// The same bytes so soon after each other are one notification that came twice.
 const TWICE: Duration = Duration::from_millis(50);
+/// The bit of a heart rate's flags that says that intervals follow.
+const HAS_INTERVALS: u8 = 0x10;
 /// A crank that has not come round for so long stands still.
 const STANDS_STILL: Duration = Duration::from_secs(3);
 /// The event time of a crank begins anew every 64 s; what lies farther apart tells no rate.
 const COMPARABLE: Duration = Duration::from_mins(1);
 /// Nobody pedals faster; a number above it is a counter that was reset.
 const MOST_TURNS_PER_MINUTE: u32 = 300;
+/// What a pulse may be, beats a minute; an oximeter that finds none tells 0.
+const PULSE: RangeInclusive<f64> = 1.0..=300.0;
 /// A reading whose own date is farther off than this was taken earlier, or by a clock that is wrong.
 const RECENT: Duration = Duration::from_mins(2);
 
@@ -76,9 +81,13 @@ pub struct Reader {
     beats: BeatClock,
     crank: Option<Crank>,
     last: Option<(Source, Vec<u8>, Instant)>,
+    /// Notifications left out because they came twice.
+    repeated: u64,
     /// What readings that carry a date are compared with.
     dating: Option<(Clock, TimeZone)>,
     battery: Option<u8>,
+    /// Whether an oximeter's pulse rate is the heart rate.
+    takes_pulse: bool,
 }
 
 /// The crank when it last moved.
@@ -94,17 +103,32 @@ impl Reader {
         self.dating = Some((clock, zone));
     }
 
+    /// The device tells no heart rate but its oximeter's pulse rate.
+    pub const fn take_pulse(&mut self) {
+        self.takes_pulse = true;
+    }
+
     /// The battery level that was notified last.
     pub const fn battery(&self) -> Option<u8> {
         self.battery
     }
 
+    /// Notifications that were left out because they came twice.
+    pub const fn repeated(&self) -> u64 {
+        self.repeated
+    }
+
     /// The samples in a notification.
     pub fn read(&mut self, source: Source, value: &[u8], at: Instant) -> Result<Vec<LiveSample>, GattError> {
-        let twice = self.last.as_ref().is_some_and(|(from, last, then)| {
-            *from == source && last == value && at.saturating_duration_since(*then) < TWICE
-        });
+        // After a fade several come at once, and an even heart says the same each time: what tells of beats is never left out.
+        let beats =
+            source == Source::HeartRate && value.first().is_some_and(|flags| flags & HAS_INTERVALS != 0);
+        let twice = !beats
+            && self.last.as_ref().is_some_and(|(from, last, then)| {
+                *from == source && last == value && at.saturating_duration_since(*then) < TWICE
+            });
         if twice {
+            self.repeated += 1;
             return Ok(Vec::new());
         }
         self.last = Some((source, value.to_vec(), at));
@@ -151,8 +175,10 @@ impl Reader {
             return Vec::new();
         }
         let quality = self.quality(quality_of(status), measured.at);
-        let sample = |spo2: f64| LiveSample { stream: Stream::SPO2, at, value: spo2.round() as i32, quality };
-        measured.spo2.map(sample).into_iter().collect()
+        let sample = |stream, value: f64| LiveSample { stream, at, value: value.round() as i32, quality };
+        let pulse = measured.pulse.filter(|bpm| self.takes_pulse && PULSE.contains(bpm));
+        let pulse = pulse.map(|bpm| sample(Stream::HEART_RATE, bpm));
+        measured.spo2.map(|spo2| sample(Stream::SPO2, spo2)).into_iter().chain(pulse).collect()
     }
 
     /// Turns of the crank a minute, where this tells any.
@@ -233,11 +259,23 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_notification_that_comes_twice_counts_once() {
-        let (mut reader, value) = (Reader::default(), [0x10, 60, 0, 4]);
-        assert_eq!(reader.read(Source::HeartRate, &value, Instant::now()).unwrap().len(), 3);
-        assert_eq!(reader.read(Source::HeartRate, &value, Instant::now()).unwrap(), []);
+        let (mut reader, value) = (Reader::default(), [0x00, 60]);
+        let mut read = || reader.read(Source::HeartRate, &value, Instant::now()).unwrap().len();
+        assert_eq!((read(), read()), (1, 0));
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(reader.read(Source::HeartRate, &value, Instant::now()).unwrap().len(), 2);
+        assert_eq!(read(), 1);
+        assert_eq!(reader.repeated(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn beats_that_come_together_after_a_fade_all_count() {
+        let (mut reader, value) = (Reader::default(), [0x10, 128, 0xE0, 1]);
+        let mut beats = 0;
+        for _ in 0..3 {
+            let samples = reader.read(Source::HeartRate, &value, Instant::now()).unwrap();
+            beats += samples.iter().filter(|sample| sample.stream == Stream::BEATS).count();
+        }
+        assert_eq!((beats, reader.repeated()), (4, 0));
     }
 
     #[tokio::test(start_paused = true)]
@@ -269,6 +307,14 @@ mod tests {
             let expected: Vec<_> = expected.map(|quality| (Stream::SPO2, 98, quality)).into_iter().collect();
             assert_eq!(told(&samples), expected, "{status:#x}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pulse_is_a_heart_rate_where_there_is_no_other() {
+        let (mut reader, value) = (Reader::default(), [0x00, 0x62, 0, 0x48, 0]);
+        reader.take_pulse();
+        let samples = reader.read(Source::ContinuousOximetry, &value, Instant::now()).unwrap();
+        assert_eq!(told(&samples), [(Stream::SPO2, 98, 2), (Stream::HEART_RATE, 72, 2)]);
     }
 
     #[tokio::test(start_paused = true)]

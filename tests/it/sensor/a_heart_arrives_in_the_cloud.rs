@@ -59,7 +59,7 @@ async fn heart_rate_and_beats_have_the_right_seconds_and_qualities() {
 
 #[tokio::test(start_paused = true)]
 async fn what_has_no_kind_is_kept_and_not_sent() {
-    let strap = Strap::default().notifying(gatt::CONTINUOUS_OXIMETRY).notifying(gatt::RUNNING_CADENCE);
+    let strap = Strap::new().notifying(gatt::CONTINUOUS_OXIMETRY).notifying(gatt::RUNNING_CADENCE);
     let listener = Listener::near(strap).await;
     let at = Instant::now() + Duration::from_secs(5);
     listener.strap.will_notify(at, gatt::CONTINUOUS_OXIMETRY, &[0x00, 0x62, 0x00, 0x48, 0x00][..]);

@@ -33,6 +33,6 @@ async fn one_that_does_not_answer_is_given_up() {
     });
     let ((report, told), ()) = tokio::join!(listener.listen_for(600), vanish);
     assert!(matches!(report.outcome, Outcome::Failed { transient: true, .. }), "{report:?}");
-    assert!(began.elapsed() < Duration::from_secs(130), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(90), "{:?}", began.elapsed());
     assert_eq!((told.samples, told.stored), (41, 41));
 }

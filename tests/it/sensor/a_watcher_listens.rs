@@ -99,6 +99,39 @@ async fn two_share_a_link_in_turns() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn two_that_tell_the_same_serial_number_are_two() {
+    let second = PeerAddress("E7:00:00:00:00:04".into());
+    let strap = || {
+        let strap = Strap::new().telling(gatt::MAKER, "Example").telling(gatt::SERIAL, "20190803");
+        strap.beats_evenly(Instant::now(), 3_600);
+        strap
+    };
+    let host = Listener::near(strap()).await;
+    host.air.place(second.clone(), strap());
+    let (radio, shared) =
+        (Radio::new(&host.air), Shared { slots: Slots::new(2), recovery: Recovery::new(false) });
+    let begin =
+        |address| AtWork::begin_over(&host.outbox, host.clock, &radio, watcher_of(address), shared.clone());
+    let mut known = Vec::new();
+    for _ in 0..2 {
+        let mut both = [begin(address()), begin(second.clone())];
+        for one in &mut both {
+            known.push(one.until(MINUTE, is_live).await.device.unwrap());
+        }
+        sleep(10 * MINUTE).await;
+        for one in both {
+            let counts = one.status.borrow().counts;
+            assert_eq!((counts.connects, counts.failures), (1, 0));
+            one.stop().await;
+        }
+    }
+    assert!(known[0] != known[1] && known[..2] == known[2..], "{known:?}");
+    let logs = host.outbox.logs().await.unwrap();
+    assert_eq!(logs.len(), 2, "{logs:?}");
+    assert!(stored(&host).await > 2 * 1_100, "{}", stored(&host).await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_that_is_not_worn_keeps_its_link_and_one_that_is_gone_does_not() {
     let host = Listener::near(Strap::new().telling(gatt::BATTERY_LEVEL, [80])).await;
     let mut at_work = at_work(&host);
