@@ -120,7 +120,7 @@ mod tests {
     fn a_failure_tells_its_kind_and_one_of_old_is_still_read() {
         let failed = Outcome::from(&SyncError::Watch(crate::radio::RadioError::Timeout("a read").into()));
         let json = serde_json::to_value(&failed).unwrap();
-        let told = r#"{"result":"failed","reason":"no answer to a read within 20 s","kind":"radio_hung","transient":true}"#;
+        let told = r#"{"result":"failed","reason":"no answer to a read in time","kind":"radio_hung","transient":true}"#;
         assert_eq!(json, serde_json::from_str::<serde_json::Value>(told).unwrap());
         let old = r#"{"result":"failed","reason":"it broke off","transient":true}"#;
         assert!(matches!(
