@@ -17,9 +17,9 @@ use crate::wire::bridge::{Capabilities, DataError, ErrorCode, Info, RawBlock, Se
 
 /// A watch that cannot read its flash may be erasing a page; it is asked again after this.
 const FLASH_REST: Duration = Duration::from_secs(5);
-/// While blocks stream in, the watch is told this often at most what is safe: its answer waits behind all that it has queued, which may
-/// be a whole window, and meanwhile nobody grants it more. A watch that is told late only frees its flash late.
-const TELL_EVERY: Duration = Duration::from_secs(10);
+/// While blocks stream in, the watch is told this often at most what is safe: telling takes two connection events, in which nobody
+/// takes what arrives, and a watch that is told late only frees its flash late.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 /// Pulls in a row that bring nothing new before the session gives up and leaves the rest to the next one.
 const PULLS_WITHOUT_PROGRESS: u32 = 8;
 
