@@ -8,6 +8,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 packaging/setup.sh tests
 export NOWBRIDGE_SLOW=1
 if cargo nextest --version >/dev/null 2>&1; then
-    exec cargo nextest run --locked --all-features --profile slow "$@"
+    exec cargo nextest run --locked --all-features --profile slow --run-ignored all "$@"
 fi
-exec cargo test --locked --all-features --lib --bins --tests -- "$@"
+exec cargo test --locked --all-features --lib --bins --tests -- --include-ignored "$@"

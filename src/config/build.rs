@@ -13,8 +13,8 @@ use super::tables::{self, CloudTable, RadioTable, Tables, WatchTable};
 use super::{
     CloudConfig, Config, ControlConfig, LinksConfig, LogConfig, RadioConfig, UploadConfig, WatchConfig,
 };
-use crate::radio::PeerAddress;
 use crate::radio::bluez::{AdapterChoice, InvalidAddress};
+use crate::wire::PeerAddress;
 
 /// `source` is `None` where there is no file; the tables then hold the defaults.
 pub(super) fn build(source: Option<&Source>, tables: Tables, env: &Env) -> Result<Config, ConfigError> {

@@ -27,8 +27,8 @@ pub use quiet::Quiet;
 pub use reqwest::Url;
 pub use secret::SecretSource;
 
-use crate::radio::PeerAddress;
 use crate::radio::bluez::AdapterChoice;
+use crate::wire::PeerAddress;
 
 /// Everything a user can decide.
 #[derive(Clone, Debug, PartialEq, Eq)]

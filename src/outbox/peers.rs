@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Outbox, OutboxError};
 use crate::measurement::UtcMicros;
-use crate::radio::PeerAddress;
+use crate::wire::PeerAddress;
 use crate::wire::bridge::DeviceId;
 
 /// Whether a watch is left alone, so that another host can have it.

@@ -17,7 +17,6 @@ mod uuids;
 pub mod air;
 pub mod bluez;
 
-use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
@@ -34,31 +33,11 @@ pub use recovery::RecoveryStep;
 pub use state::{RadioState, RadioTrouble};
 pub use uuids::sig;
 
+pub use crate::wire::PeerAddress;
+
 /// No single call to a radio may take longer. BlueZ itself gives up on a connect or a write after 30 s; we want to be the
 /// one that names what happened.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(20);
-
-/// Where a watch is reached: a radio address as the adapter prints it (`E7:12:0A:…`). Not an identity: a watch is keyed by
-/// the device id that it tells over GATT.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct PeerAddress(pub String);
-
-impl PeerAddress {
-    /// An address as people write it: six bytes in hex with colons, in capitals or not. Labels on boxes often are not, adapters are.
-    pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let is_byte = |byte: &str| byte.len() == 2 && byte.bytes().all(|digit| digit.is_ascii_hexdigit());
-        let bytes = text.split(':');
-        (bytes.clone().count() == 6 && bytes.clone().all(is_byte)).then(|| Self(text.to_ascii_uppercase()))
-    }
-}
-
-impl fmt::Display for PeerAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// A watch that was heard while scanning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -89,6 +89,21 @@ impl From<&SyncError> for Outcome {
 }
 
 impl SessionReport {
+    /// A session that has only begun, now.
+    pub(super) const fn begun(device: Option<DeviceId>, at: UtcMicros) -> Self {
+        Self {
+            device,
+            at,
+            fetched: 0,
+            new: 0,
+            duplicate: 0,
+            rejected: 0,
+            cursor: Seq(0),
+            newest: None,
+            outcome: Outcome::Complete,
+        }
+    }
+
     /// The same for the ledger.
     pub fn for_ledger(&self, log: LogKey) -> outbox::SessionReport {
         outbox::SessionReport {

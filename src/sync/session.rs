@@ -30,17 +30,7 @@ pub async fn collect<L: Link>(
     clock: Clock,
     progress: &watch::Sender<Progress>,
 ) -> SessionReport {
-    let mut report = SessionReport {
-        device: None,
-        at: clock.now(),
-        fetched: 0,
-        new: 0,
-        duplicate: 0,
-        rejected: 0,
-        cursor: Seq(0),
-        newest: None,
-        outcome: Outcome::Complete,
-    };
+    let mut report = SessionReport::begun(None, clock.now());
     let mut opened = None;
     let result = async {
         let info = bridge.info().await?;

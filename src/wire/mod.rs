@@ -3,5 +3,9 @@
 //! Everything here can be fed any bytes and answers with a value or an error, never a panic; that is what the property tests
 //! and the fuzz targets hold it to.
 
+mod address;
+
 pub mod bridge;
 pub mod gatt;
+
+pub use address::PeerAddress;

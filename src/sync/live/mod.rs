@@ -23,7 +23,7 @@ use self::listener::Listener;
 use super::{Outcome, SessionReport, SyncError};
 use crate::measurement::UtcMicros;
 use crate::watch::{Identity, Live};
-use crate::wire::bridge::{DeviceId, Seq};
+use crate::wire::bridge::DeviceId;
 
 /// The ledger has so long to take down the end of a session.
 const NOTING: Duration = Duration::from_millis(500);
@@ -60,17 +60,7 @@ pub async fn listen<D: Live>(
     stop: &CancellationToken,
 ) -> SessionReport {
     let (outbox, clock) = (kept.outbox.clone(), kept.clock);
-    let mut report = SessionReport {
-        device: Some(device),
-        at: clock.now(),
-        fetched: 0,
-        new: 0,
-        duplicate: 0,
-        rejected: 0,
-        cursor: Seq(0),
-        newest: None,
-        outcome: Outcome::Complete,
-    };
+    let mut report = SessionReport::begun(Some(device), clock.now());
     let mut opened = None;
     let result = async {
         let host = outbox.host_log(device, identity.synthetic).await?;

@@ -1,4 +1,5 @@
-//! Whatever was in the way: how soon after it the watch is connected and synchronised again. Each story prints it.
+//! Whatever was in the way: afterwards the watch is connected and synchronised again. Each story prints how soon; that it is within ten
+//! seconds is asserted where time is virtual (`sync`).
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use super::ours::radio;
 use crate::support::stage::{Stage, Wearable, story};
 use crate::support::sync::worn_for;
 use crate::support::watch::START;
-use crate::support::watcher::{BACK_WITHIN, HOUR, MINUTE, alone, config, is_connected};
+use crate::support::watcher::{HOUR, MINUTE, alone, config, is_connected};
 
 const LOST_AFTER: Duration = Duration::from_millis(500);
 
@@ -64,7 +65,7 @@ impl Watched {
     /// From now, the end of the cause, until it is synchronised again.
     async fn tells_its_return(mut self, what: &str, sessions_before: u64) {
         let began = Instant::now();
-        self.synced(sessions_before + 1, BACK_WITHIN).await;
+        self.synced(sessions_before + 1, MINUTE).await;
         println!("\nback after {what}: {:.1} s", began.elapsed().as_secs_f64());
         self.cancel.cancel();
         self.task.await.unwrap();

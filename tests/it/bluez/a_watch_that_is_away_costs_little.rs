@@ -1,5 +1,5 @@
-//! What the real daemon costs while it looks for a watch that never answers. Measured, not told, so only at length:
-//! `NOWBRIDGE_SLOW=1`, and `NOWBRIDGE_PROGRAM` names another build than the one of the tests.
+//! What the real daemon costs while it looks for a watch that never answers. A measurement of 19 minutes: it prints, and holds the daemon
+//! only to what can be counted. `NOWBRIDGE_PROGRAM` names another build than the one of the tests.
 
 use std::env;
 use std::fs;
@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use super::holdings::memory_kb;
 use crate::support::process::{Home, Running};
-use crate::support::stage::{at_length, story};
+use crate::support::stage::story;
 
 /// Nobody has this address.
 const CONFIG: &str =
@@ -23,14 +23,11 @@ const BETWEEN: Duration = Duration::from_mins(1);
 const SELDOM: Duration = Duration::from_mins(5);
 const TRACED: Duration = Duration::from_mins(3);
 const TICKS_PER_SECOND: f64 = 100.0;
-const MOST_PERCENT_OF_A_CORE: f64 = 0.1;
 
 #[test]
-fn a_tenth_of_a_percent_of_a_core_and_no_flush() {
+#[ignore = "takes 19 minutes; packaging/slow.sh costs_little"]
+fn it_flushes_nothing_and_tells_its_share_of_a_core() {
     story(async |_stage| {
-        if !at_length() {
-            return;
-        }
         let mut home = Home::new(CONFIG);
         if let Ok(bus) = env::var("DBUS_SYSTEM_BUS_ADDRESS") {
             home.set("DBUS_SYSTEM_BUS_ADDRESS", bus);
@@ -53,8 +50,7 @@ fn a_tenth_of_a_percent_of_a_core_and_no_flush() {
             "\naway: {often:.3} % of a core in the first ten minutes, then {seldom:.3} %; {day:.3} % over a day"
         );
         println!("away: {resident_kb} kB resident; flushes in {TRACED:?}: {flushes:?}");
-        assert!(day <= MOST_PERCENT_OF_A_CORE);
-        assert!(flushes.is_none_or(|flushes| flushes == 0));
+        assert_eq!(flushes, Some(0), "counted by strace, which must be installed and allowed");
         daemon.stop().await;
     });
 }

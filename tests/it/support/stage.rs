@@ -115,7 +115,7 @@ fn play(limit: Duration, story: impl Future<Output = ()>) {
 async fn run_child(test: &str) {
     let bus = PrivateBus::start().await;
     let mut child = Command::new(env::current_exe().unwrap());
-    child.args(["--exact", test, "--nocapture", "--test-threads=1"]);
+    child.args(["--exact", test, "--nocapture", "--test-threads=1", "--include-ignored"]);
     child.env(CHILD, "1").env("DBUS_SYSTEM_BUS_ADDRESS", bus.address()).kill_on_drop(true);
     let output = timeout(longest() + CHILD_ENDS_AFTER, child.output()).await;
     bus.stop().await;
