@@ -10,7 +10,7 @@ use super::desk::{RadioDesk, Seat};
 use super::status::{CloudStatus, DaemonStatus, FailingLoop, RadioStatus, StageName, Status};
 use crate::cloud::AuthState;
 use crate::measurement::UtcMicros;
-use crate::outbox::{Outbox, OutboxError, Sink};
+use crate::outbox::{Outbox, OutboxError, SinkName};
 use crate::radio::RadioState;
 use crate::sync::{RecoveryCounts, WatchStatus};
 use crate::upload::{self, UploadStatus};
@@ -55,7 +55,7 @@ pub struct CloudView {
     /// Where it is.
     pub base_url: String,
     /// The ledger's name of it.
-    pub sink: Sink,
+    pub sink: SinkName,
     /// Whether we are logged in.
     pub auth: watch::Receiver<AuthState>,
     /// The upload loop.

@@ -176,6 +176,8 @@ mod tests {
             HoldReason::NeedsLogin { detail: detail.clone() },
             HoldReason::NoConsent,
             HoldReason::Unavailable { detail: detail.clone(), failures: 1 },
+            HoldReason::WrongClock { detail: detail.clone() },
+            HoldReason::Misdirected { detail: detail.clone() },
             HoldReason::Refused { detail: detail.clone() },
             HoldReason::Outbox { detail },
         ];

@@ -19,7 +19,7 @@ use crate::control::{self, CloudView, Parts, RadioDesk, RadioView, Seat, Stage};
 use crate::outbox::Outbox;
 use crate::radio::Central;
 use crate::sync::{Recovery, Shared, Slots, WatchState, WatchStatus, WatcherConfig};
-use crate::upload::{UploadStatus, Uploader};
+use crate::upload::{Nowatch, UploadStatus, Uploader};
 
 /// How long the loops may take to end. What they have not committed by then is still on the watch.
 const GRACE: Duration = Duration::from_secs(10);
@@ -167,7 +167,7 @@ async fn open_desk<C: Central>(
 
 fn start_upload(
     supervisor: &Supervisor,
-    Cloud { client, uploader }: Cloud,
+    Cloud { client, uploader, consent_check_every }: Cloud,
     outbox: &Outbox,
     clock: Clock,
     arrivals: Arc<Notify>,
@@ -182,7 +182,7 @@ fn start_upload(
     let outbox = outbox.clone();
     supervisor.start("upload".to_owned(), move |cancel| {
         let uploader = Uploader::new(
-            client.clone(),
+            Nowatch::new(client.clone(), consent_check_every),
             uploader.clone(),
             outbox.clone(),
             clock,

@@ -1,5 +1,7 @@
 //! From configuration to parts.
 
+use std::time::Duration;
+
 use jiff::tz::TimeZone;
 
 use crate::clock::Clock;
@@ -33,6 +35,8 @@ pub struct Cloud {
     pub client: Client,
     /// The loop.
     pub uploader: UploaderConfig,
+    /// How long an account's consent is taken for granted.
+    pub consent_check_every: Duration,
 }
 
 impl<C> Wiring<C> {
@@ -92,10 +96,10 @@ fn cloud(config: &Config, clock: Clock) -> Result<Option<Cloud>, DaemonError> {
         uploader: UploaderConfig {
             sink: upload::nowatch(),
             max_samples: config.upload.max_rows.into(),
-            consent_check_every: config.upload.consent_check_every,
-            loopback: client.base_url().is_loopback(),
+            takes_synthetic: client.base_url().is_loopback(),
             seed: fastrand::u64(..),
         },
+        consent_check_every: config.upload.consent_check_every,
         client,
     }))
 }

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::blocks::from_seconds;
-use super::{Log, LogKey, Outbox, OutboxError, Sink, columns, logs};
+use super::{Log, LogKey, Outbox, OutboxError, SinkName, columns, logs};
 use crate::measurement::{Kind, UtcMicros};
 use crate::wire::bridge::{DeviceId, STREAMS, Seq, Stream};
 
@@ -34,7 +34,7 @@ pub struct Backlog {
 impl Outbox {
     /// What a sink has not been sent yet, for each log and each kind that has a stream of its own; longest waiting first.
     /// The blocks of an open batch are still unsent.
-    pub async fn backlog(&self, sink: &Sink) -> Result<Vec<Backlog>, OutboxError> {
+    pub async fn backlog(&self, sink: &SinkName) -> Result<Vec<Backlog>, OutboxError> {
         let sink = sink.clone();
         self.read(move |tx| {
             let mut waiting = Vec::new();
@@ -52,7 +52,7 @@ impl Outbox {
 
 fn unsent(
     tx: &Transaction<'_>,
-    sink: &Sink,
+    sink: &SinkName,
     log: &Log,
     stream: Stream,
     kind: Kind,

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{AnchorKey, BatchKey, LogKey, Outbox, OutboxError, Sink, columns};
+use super::{AnchorKey, BatchKey, LogKey, Outbox, OutboxError, SinkName, columns};
 use crate::measurement::{Kind, UtcMicros};
 use crate::wire::bridge::{Seq, Stream};
 
@@ -13,7 +13,7 @@ use crate::wire::bridge::{Seq, Stream};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewBatch {
     /// Where it goes.
-    pub sink: Sink,
+    pub sink: SinkName,
     /// The log it is made from.
     pub log: LogKey,
     /// What it is sent as.
@@ -36,7 +36,7 @@ pub struct Batch {
     /// Its number.
     pub key: BatchKey,
     /// Where it goes.
-    pub sink: Sink,
+    pub sink: SinkName,
     /// The log it is made from.
     pub log: LogKey,
     /// What it is sent as.
@@ -113,7 +113,7 @@ impl Outbox {
     /// The batch that is under way for a sink, log and kind. There is at most one.
     pub async fn open_batch(
         &self,
-        sink: &Sink,
+        sink: &SinkName,
         log: LogKey,
         kind: Kind,
     ) -> Result<Option<Batch>, OutboxError> {
@@ -178,7 +178,7 @@ pub(super) fn note(
 
 fn find_open(
     tx: &Transaction<'_>,
-    sink: &Sink,
+    sink: &SinkName,
     log: LogKey,
     kind: Kind,
 ) -> Result<Option<Batch>, OutboxError> {

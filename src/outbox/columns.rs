@@ -4,7 +4,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 
 use uuid::Uuid;
 
-use super::{AnchorKey, AnchorSource, BatchKey, BatchState, GapCause, LogKey, SessionKey, Sink};
+use super::{AnchorKey, AnchorSource, BatchKey, BatchState, GapCause, LogKey, SessionKey, SinkName};
 use crate::measurement::{Kind, UtcMicros};
 use crate::wire::bridge::{Boot, DeviceId, LogId, Seq, Stream};
 
@@ -48,7 +48,7 @@ macro_rules! named {
 }
 
 transparent! {
-    LogKey(i64), SessionKey(i64), BatchKey(i64), AnchorKey(i64), Sink(String),
+    LogKey(i64), SessionKey(i64), BatchKey(i64), AnchorKey(i64), SinkName(String),
     LogId(u32), Seq(u32), Boot(u16), Stream(u8), UtcMicros(i64), DeviceId([u8; 16]),
 }
 

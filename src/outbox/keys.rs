@@ -27,7 +27,7 @@ pub struct AnchorKey(pub i64);
 /// The name of a place that measurements are sent to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Sink(pub String);
+pub struct SinkName(pub String);
 
 impl fmt::Display for LogKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -47,7 +47,7 @@ impl fmt::Display for BatchKey {
     }
 }
 
-impl fmt::Display for Sink {
+impl fmt::Display for SinkName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 
-use super::{BatchKey, GapCause, LogKey, Outbox, OutboxError, Sink, columns};
+use super::{BatchKey, GapCause, LogKey, Outbox, OutboxError, SinkName, columns};
 use crate::measurement::{Kind, UtcMicros};
 use crate::wire::bridge::{DeviceId, Seq, Stream};
 
@@ -35,7 +35,7 @@ pub struct ReceiptRow {
     /// The batch.
     pub batch: BatchKey,
     /// Who confirmed.
-    pub sink: Sink,
+    pub sink: SinkName,
     /// The log it was made from.
     pub log: LogKey,
     /// What it was sent as.
@@ -52,8 +52,8 @@ pub struct ReceiptRow {
     pub status: u16,
     /// What the receiver answered.
     pub body: String,
-    /// How many bytes were sent, zipped.
-    pub zip_bytes: u64,
+    /// How many bytes were sent, as they went out.
+    pub bytes: u64,
     /// When.
     pub at: UtcMicros,
 }
@@ -64,7 +64,7 @@ pub struct DeadRow {
     /// The log.
     pub log: LogKey,
     /// Who refused it; `None` for a block that we could not take in.
-    pub sink: Option<Sink>,
+    pub sink: Option<SinkName>,
     /// What it was sent as, if it was.
     pub kind: Option<Kind>,
     /// The stream, where it is known.
@@ -102,7 +102,13 @@ impl Outbox {
     }
 
     /// Whether a block was given up on its way to a sink.
-    pub async fn is_dead(&self, sink: &Sink, log: LogKey, kind: Kind, seq: Seq) -> Result<bool, OutboxError> {
+    pub async fn is_dead(
+        &self,
+        sink: &SinkName,
+        log: LogKey,
+        kind: Kind,
+        seq: Seq,
+    ) -> Result<bool, OutboxError> {
         let sink = sink.clone();
         self.read(move |tx| {
             let mut find = tx.prepare_cached(sql!("dead_has"))?;
@@ -150,7 +156,7 @@ fn receipt(row: &Row<'_>) -> rusqlite::Result<ReceiptRow> {
         rows: row.get("rows")?,
         status: row.get("status")?,
         body: row.get("body")?,
-        zip_bytes: columns::count(row, "zip_bytes")?,
+        bytes: columns::count(row, "zip_bytes")?,
         at: row.get("at_us")?,
     })
 }

@@ -6,7 +6,11 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::OutboxError;
 
-const STEPS: &[&str] = &[include_str!("schema/001_first.sql"), include_str!("schema/002_peers.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema/001_first.sql"),
+    include_str!("schema/002_peers.sql"),
+    include_str!("schema/003_upload.sql"),
+];
 
 /// Refuses a database that a newer nowbridge has written. Changes nothing.
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), OutboxError> {

@@ -48,7 +48,7 @@ pub use batches::{Batch, BatchState, NewBatch};
 pub use blocks::StoredBlock;
 pub use error::OutboxError;
 pub use host_log::HostLog;
-pub use keys::{AnchorKey, BatchKey, LogKey, SessionKey, Sink};
+pub use keys::{AnchorKey, BatchKey, LogKey, SessionKey, SinkName};
 pub use ledger::{DeadRow, GapRow, ReceiptRow};
 pub use lock::DirLock;
 pub use logs::Log;

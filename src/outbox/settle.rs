@@ -13,8 +13,8 @@ pub struct Receipt {
     pub status: u16,
     /// What it answered.
     pub body: String,
-    /// How many bytes were sent, zipped.
-    pub zip_bytes: u64,
+    /// How many bytes were sent, as they went out.
+    pub bytes: u64,
 }
 
 /// Why a batch is given up.
@@ -34,8 +34,8 @@ impl Outbox {
         let now = self.house.clock.now();
         self.write(move |tx| {
             let open = get_open(tx, batch)?;
-            let zip_bytes = receipt.zip_bytes.cast_signed();
-            let values = params![batch, receipt.status, receipt.body, zip_bytes, now];
+            let bytes = receipt.bytes.cast_signed();
+            let values = params![batch, receipt.status, receipt.body, bytes, now];
             tx.prepare_cached(sql!("receipt_insert"))?.execute(values)?;
             note(tx, batch, now, None)?;
             set_state(tx, batch, BatchState::Sent)?;

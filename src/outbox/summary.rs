@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::blocks::from_seconds;
-use super::{Outbox, OutboxError, Sink, batches, columns, database};
+use super::{Outbox, OutboxError, SinkName, batches, columns, database};
 use crate::measurement::{Kind, UtcMicros};
 use crate::wire::bridge::Stream;
 
@@ -65,7 +65,7 @@ impl StreamSummary {
 
 impl Outbox {
     /// What the outbox holds, and what `sink` has of it.
-    pub async fn summary(&self, sink: &Sink) -> Result<Summary, OutboxError> {
+    pub async fn summary(&self, sink: &SinkName) -> Result<Summary, OutboxError> {
         let (sink, queue_id, dir) = (sink.clone(), self.house.queue_id, self.house.dir.clone());
         self.read(move |tx| {
             let database_bytes = database::bytes_on_disk(&dir);
@@ -95,7 +95,7 @@ impl Outbox {
     }
 }
 
-fn streams(tx: &Transaction<'_>, sink: &Sink) -> rusqlite::Result<Vec<StreamSummary>> {
+fn streams(tx: &Transaction<'_>, sink: &SinkName) -> rusqlite::Result<Vec<StreamSummary>> {
     let mut uploads = uploads(tx, sink)?;
     let mut totals = tx.prepare_cached(sql!("block_totals"))?;
     let stored = totals.query_map([], |row| {
@@ -115,7 +115,7 @@ fn streams(tx: &Transaction<'_>, sink: &Sink) -> rusqlite::Result<Vec<StreamSumm
     Ok(rows)
 }
 
-fn uploads(tx: &Transaction<'_>, sink: &Sink) -> rusqlite::Result<BTreeMap<Kind, (u64, u64)>> {
+fn uploads(tx: &Transaction<'_>, sink: &SinkName) -> rusqlite::Result<BTreeMap<Kind, (u64, u64)>> {
     let mut totals = tx.prepare_cached(sql!("upload_totals"))?;
     let rows = totals.query_map([sink], |row| {
         Ok((row.get("kind")?, (columns::count(row, "sent")?, columns::count(row, "dead")?)))

@@ -1,9 +1,10 @@
 //! Cutting batches: which blocks go next, and the table they make.
 
 use super::readings::{RowsError, Source};
-use super::table::{Table, TableError};
+use super::table::Table;
+use crate::measurement::csv::TableError;
 use crate::measurement::{AnchorPoint, HeartBeatFrame, Kind, Timeline, ValueType};
-use crate::outbox::{AnchorKey, Batch, Log, LogKey, NewBatch, Outbox, OutboxError, Sink, StoredBlock};
+use crate::outbox::{AnchorKey, Batch, Log, LogKey, NewBatch, Outbox, OutboxError, SinkName, StoredBlock};
 use crate::wire::bridge::{Boot, LogId, RawBlock, Seq, Stream};
 
 /// Blocks read at once. At the usual 200 to 400 samples a block more than one batch's worth.
@@ -28,7 +29,7 @@ pub struct Cut {
 
 impl Cut {
     /// The batch to write down for it.
-    pub fn batch(&self, sink: &Sink, log: LogKey) -> NewBatch {
+    pub fn batch(&self, sink: &SinkName, log: LogKey) -> NewBatch {
         NewBatch {
             sink: sink.clone(),
             log,
@@ -36,7 +37,7 @@ impl Cut {
             first: self.first,
             last: self.last,
             anchor_horizon: self.horizon,
-            rows: self.table.rows,
+            rows: self.table.rows(),
             csv_sha256: self.table.csv_sha256,
         }
     }
@@ -106,7 +107,7 @@ impl Bounds {
 }
 
 /// Cuts the next batch within `bounds`, as long as its blocks can be dated and read.
-pub async fn cut(outbox: &Outbox, sink: &Sink, bounds: Bounds) -> Result<Next, CutError> {
+pub async fn cut(outbox: &Outbox, sink: &SinkName, bounds: Bounds) -> Result<Next, CutError> {
     let Bounds { log, kind, first, last, max_samples, horizon } = bounds;
     let Some(stream) = Stream::of_kind(kind) else { return Ok(Next::Nothing) };
     let blocks = gather(outbox, log, stream, first, last, max_samples).await?;
@@ -150,7 +151,7 @@ async fn has_ended(outbox: &Outbox, log: LogKey) -> Result<bool, OutboxError> {
 /// What was put aside is left out: the cloud would refuse it again, and with it the batch.
 async fn before(
     outbox: &Outbox,
-    sink: &Sink,
+    sink: &SinkName,
     Bounds { log, kind, first, .. }: Bounds,
     stream: Stream,
 ) -> Result<Vec<RawBlock>, OutboxError> {
@@ -243,7 +244,7 @@ fn build(
                     blocks: blocks.len(),
                     horizon,
                     folded: rows.folded,
-                    table: Table::new(kind, &rows)?,
+                    table: Table::new(kind, rows)?,
                 })));
             }
             Err(error) => error,

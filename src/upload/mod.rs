@@ -7,19 +7,16 @@
 
 mod archive;
 mod batching;
+mod nowatch;
 mod readings;
+mod receiver;
 mod status;
 mod table;
 mod uploader;
 
+pub use nowatch::{Nowatch, nowatch};
 pub use readings::{Rows, RowsError, Source};
+pub use receiver::{Failure, Parcel, Receiver, Verdict};
 pub use status::{HoldReason, UploadState, UploadStatus};
-pub use table::{Table, TableError};
+pub use table::Table;
 pub use uploader::{UploadError, Uploader, UploaderConfig};
-
-use crate::outbox::Sink;
-
-/// The ledger's name of the NOWATCH API.
-pub fn nowatch() -> Sink {
-    Sink("nowatch".to_owned())
-}

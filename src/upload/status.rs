@@ -22,6 +22,17 @@ pub enum HoldReason {
         /// Failures in a row.
         failures: u32,
     },
+    /// The clock of this computer is wrong, or the cloud's; what is sent now would be dated wrongly or not be secure.
+    WrongClock {
+        /// What shows it.
+        detail: String,
+    },
+    /// What answers is not the place that measurements belong to, or does not let us in; nothing is dropped, and it is asked again now
+    /// and then.
+    Misdirected {
+        /// What it said.
+        detail: String,
+    },
     /// The cloud takes nothing of a kind, whatever it is; nothing is dropped, and one block is tried now and then. Other
     /// kinds go on.
     Refused {
@@ -77,8 +88,8 @@ pub struct UploadStatus {
     pub folded: u64,
     /// Bytes of CSV confirmed.
     pub csv_bytes: u64,
-    /// Bytes sent for them, zipped.
-    pub zip_bytes: u64,
+    /// Bytes sent for them, as they went out: zipped, for the cloud.
+    pub sent_bytes: u64,
     /// Blocks put aside as dead letters.
     pub dead: u64,
     /// Samples that are simulated or replayed and may not leave this computer.
@@ -96,7 +107,7 @@ impl Default for UploadStatus {
             rows: 0,
             folded: 0,
             csv_bytes: 0,
-            zip_bytes: 0,
+            sent_bytes: 0,
             dead: 0,
             held_synthetic: 0,
             held_undated: 0,

@@ -1,70 +1,35 @@
-//! The table of a batch: rows as CSV, its hash, and the zip that is sent.
+//! The table of a batch: rows, the same as CSV, and its hash.
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::archive::zipped;
 use super::readings::Rows;
-use crate::measurement::{Kind, csv};
+use crate::measurement::{Kind, Reading, csv};
 
 /// A table that is ready to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     /// What the rows are.
     pub kind: Kind,
-    /// Number of rows.
-    pub rows: u32,
+    /// The rows, in order of time.
+    pub readings: Vec<Reading>,
+    /// The same as the API's CSV.
+    pub csv: Bytes,
     /// Of the CSV: what tells whether a retry sends the same.
     pub csv_sha256: [u8; 32],
-    /// Bytes of the CSV.
-    pub csv_bytes: u64,
-    /// What is sent.
-    pub zip: Vec<u8>,
-}
-
-/// A table that cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum TableError {
-    /// The rows.
-    #[error(transparent)]
-    Csv(#[from] csv::TableError),
-    /// The archive.
-    #[error("the archive cannot be made: {0}")]
-    Zip(#[from] zip::result::ZipError),
 }
 
 impl Table {
-    /// Writes the rows as CSV, hashes and zips them.
-    pub fn new(kind: Kind, rows: &Rows) -> Result<Self, TableError> {
+    /// Writes the rows as CSV and hashes it.
+    pub fn new(kind: Kind, rows: Rows) -> Result<Self, csv::TableError> {
         let mut text = Vec::with_capacity(rows.readings.len() * 20 + 64);
         csv::write(kind, &rows.readings, &mut text)?;
-        Ok(Self {
-            kind,
-            rows: rows.readings.len() as u32,
-            csv_sha256: Sha256::digest(&text).into(),
-            csv_bytes: text.len() as u64,
-            zip: zipped(&format!("{kind}.csv"), &text)?,
-        })
+        let csv_sha256 = Sha256::digest(&text).into();
+        Ok(Self { kind, readings: rows.readings, csv: text.into(), csv_sha256 })
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::measurement::{Quality, Reading, UnixSeconds, Value};
-
-    #[test]
-    fn equal_rows_make_equal_bytes() {
-        let readings = (0..500).map(|second| Reading {
-            at: UnixSeconds(1_672_531_200 + second),
-            value: Value::Integer(60 + second % 7),
-            quality: Some(Quality::BEST),
-        });
-        let rows = Rows { readings: readings.collect(), samples: 500, folded: 0 };
-        let table = Table::new(Kind::HeartRate, &rows).unwrap();
-        assert_eq!(table, Table::new(Kind::HeartRate, &rows).unwrap());
-        let mut archive = zip::ZipArchive::new(std::io::Cursor::new(&table.zip)).unwrap();
-        let entry = archive.by_index(0).unwrap();
-        assert_eq!(entry.name().unwrap(), "HEART_RATE.csv");
-        assert_eq!(csv::read(Kind::HeartRate, entry).unwrap(), rows.readings);
+    /// Number of rows.
+    pub const fn rows(&self) -> u32 {
+        self.readings.len() as u32
     }
 }

@@ -41,7 +41,7 @@ pub fn conclude(scene: &Scene, result: &Reconciliation, times: &Times, took: Dur
         block_bytes as f64 / 1e3 / synced.as_secs_f64()
     );
     let rows: u64 = result.receipts.iter().map(|receipt| u64::from(receipt.rows)).sum();
-    let zip_bytes: u64 = result.receipts.iter().map(|receipt| receipt.zip_bytes).sum();
+    let zip_bytes: u64 = result.receipts.iter().map(|receipt| receipt.bytes).sum();
     println!(
         "outbox → cloud   {} rows, {} zipped, {} with a receipt each: {} rows/s",
         count(rows),

@@ -158,6 +158,8 @@ fn hold_text(reason: &HoldReason) -> String {
     match reason {
         HoldReason::NeedsLogin { detail }
         | HoldReason::Unavailable { detail, .. }
+        | HoldReason::WrongClock { detail }
+        | HoldReason::Misdirected { detail }
         | HoldReason::Outbox { detail } => detail.clone(),
         HoldReason::NoConsent => {
             "the account does not consent to sharing data; switch it on in the account's settings".to_owned()

@@ -1,16 +1,13 @@
 //! One batch: made or found, written down, sent, and what came of it stored.
 
-use uuid::Uuid;
-
 use super::{Step, Stop, Uploader, uncut};
-use crate::cloud::{Api, Upload};
-use crate::outbox::{Backlog, Batch, DeadLetter, NewBatch, Receipt, Sink};
+use crate::outbox::{Backlog, Batch, DeadLetter, NewBatch, SinkName};
 use crate::upload::batching::{Bounds, Cut, Next, cut};
+use crate::upload::receiver::{Parcel, Receiver};
 use crate::upload::status::UploadState;
-use crate::upload::table::Table;
 use crate::wire::bridge::Seq;
 
-impl<A: Api> Uploader<A> {
+impl<R: Receiver> Uploader<R> {
     /// One batch of one kind: the one that is open, or the next.
     pub(super) async fn step(&mut self, backlog: &Backlog) -> Result<Step, Stop> {
         let open = self.outbox.open_batch(&self.config.sink, backlog.log, backlog.kind).await?;
@@ -40,10 +37,12 @@ impl<A: Api> Uploader<A> {
         let new = cut.batch(&self.config.sink, backlog.log);
         let batch = self.write_down(open, &new).await?;
         self.show(UploadState::Uploading { kind: batch.kind, rows: batch.rows });
-        let (csv_bytes, zip_bytes) = (cut.table.csv_bytes, cut.table.zip.len() as u64);
-        match self.api.upload(upload(cut.table, batch.idempotency_key)).await {
+        let csv_bytes = cut.table.csv.len() as u64;
+        let Backlog { device, synthetic, .. } = *backlog;
+        let parcel = Parcel { device, synthetic, key: batch.idempotency_key, table: cut.table };
+        match self.receiver.deliver(&parcel).await {
             Ok(receipt) => {
-                let receipt = Receipt { status: receipt.status, body: receipt.body, zip_bytes };
+                let bytes = receipt.bytes;
                 self.outbox.settle(batch.key, receipt).await?;
                 self.backoff.succeeded();
                 self.refused.remove(&(batch.log, batch.kind));
@@ -54,16 +53,16 @@ impl<A: Api> Uploader<A> {
                     status.rows += u64::from(batch.rows);
                     status.folded += cut.folded;
                     status.csv_bytes += csv_bytes;
-                    status.zip_bytes += zip_bytes;
+                    status.sent_bytes += bytes;
                 });
                 tracing::info!(
-                    kind = %batch.kind, rows = batch.rows, zip_bytes, "The cloud confirmed a batch."
+                    sink = %batch.sink, kind = %batch.kind, rows = batch.rows, bytes, "A batch is confirmed."
                 );
                 Ok(Step::Moved)
             }
-            Err(error) => {
-                self.outbox.note_attempt(batch.key, error.to_string()).await?;
-                self.not_taken(&batch, cut.blocks, &error).await
+            Err(failure) => {
+                self.outbox.note_attempt(batch.key, failure.to_string()).await?;
+                self.not_taken(backlog, &batch, cut.blocks, failure).await
             }
         }
     }
@@ -80,18 +79,8 @@ impl<A: Api> Uploader<A> {
     }
 }
 
-/// The table on its way, under a key.
-pub(super) fn upload(table: Table, key: Uuid) -> Upload {
-    Upload {
-        kind: table.kind,
-        file_name: format!("{}-{key}.zip", table.kind),
-        zip: table.zip.into(),
-        idempotency_key: key.to_string(),
-    }
-}
-
 /// A batch of the one block that cannot become rows: it has none.
-fn one_block(sink: &Sink, backlog: &Backlog, seq: Seq) -> NewBatch {
+fn one_block(sink: &SinkName, backlog: &Backlog, seq: Seq) -> NewBatch {
     NewBatch {
         sink: sink.clone(),
         log: backlog.log,

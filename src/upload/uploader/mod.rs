@@ -12,12 +12,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::batching::CutError;
+use super::receiver::{Failure, Receiver, Verdict};
 use super::status::{HoldReason, UploadState, UploadStatus};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
-use crate::cloud::{Api, CloudError};
 use crate::measurement::{Kind, UtcMicros};
-use crate::outbox::{Backlog, LogKey, Outbox, OutboxError, Sink};
+use crate::outbox::{Backlog, LogKey, Outbox, OutboxError, SinkName};
 
 /// The first wait after a failure.
 const RETRY_FLOOR: Duration = Duration::from_secs(2);
@@ -34,13 +34,11 @@ const OUTBOX_RETRY: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct UploaderConfig {
     /// Where to, as the ledger names it.
-    pub sink: Sink,
+    pub sink: SinkName,
     /// Samples in a batch at most.
     pub max_samples: u64,
-    /// How long an account's consent is taken for granted.
-    pub consent_check_every: Duration,
-    /// Whether the cloud is on this computer: only there may simulated data go.
-    pub loopback: bool,
+    /// Whether simulated data may go there: only if it stays on this computer.
+    pub takes_synthetic: bool,
     /// Seed of the jitter.
     pub seed: u64,
 }
@@ -61,18 +59,17 @@ pub enum UploadError {
     },
 }
 
-/// The upload loop of one cloud.
-pub struct Uploader<A> {
-    api: A,
+/// The upload loop of one sink.
+pub struct Uploader<R> {
+    receiver: R,
     config: UploaderConfig,
     outbox: Outbox,
     clock: Clock,
     status: watch::Sender<UploadStatus>,
     arrivals: Arc<Notify>,
     backoff: Backoff,
-    consent_until: Option<Instant>,
     refused: BTreeMap<(LogKey, Kind), Refused>,
-    /// What a batch of a kind may hold at most, where the cloud found one too large.
+    /// What a batch of a kind may hold at most, where the receiver found one too large.
     limits: BTreeMap<Kind, u64>,
 }
 
@@ -124,10 +121,10 @@ fn uncut(kind: Kind) -> impl Fn(CutError) -> Stop {
     }
 }
 
-impl<A: Api> Uploader<A> {
+impl<R: Receiver> Uploader<R> {
     /// A loop that is not running yet; it tells what it is doing through `status` and wakes when told of `arrivals`.
     pub fn new(
-        api: A,
+        receiver: R,
         config: UploaderConfig,
         outbox: Outbox,
         clock: Clock,
@@ -136,14 +133,13 @@ impl<A: Api> Uploader<A> {
     ) -> Self {
         let backoff = Backoff::new(RETRY_FLOOR, RETRY_CEILING, fastrand::Rng::with_seed(config.seed));
         Self {
-            api,
+            receiver,
             config,
             outbox,
             clock,
             status,
             arrivals,
             backoff,
-            consent_until: None,
             refused: BTreeMap::new(),
             limits: BTreeMap::new(),
         }
@@ -183,14 +179,14 @@ impl<A: Api> Uploader<A> {
             let mut moved = false;
             let (mut synthetic, mut undated) = (0, 0);
             for backlog in self.waiting().await? {
-                if backlog.synthetic && !self.config.loopback {
+                if backlog.synthetic && !self.config.takes_synthetic {
                     synthetic += backlog.samples;
                     continue;
                 }
                 if self.is_refused(&backlog) {
                     continue;
                 }
-                self.check_consent().await?;
+                self.check_admission().await?;
                 match self.step(&backlog).await? {
                     Step::Moved => moved = true,
                     Step::Undated => undated += backlog.samples,
@@ -229,33 +225,30 @@ impl<A: Api> Uploader<A> {
         Some(Hold { reason: HoldReason::Refused { detail: detail.clone() }, wait: *again - now })
     }
 
-    /// Asks the account's consent if the last answer is too old.
-    async fn check_consent(&mut self) -> Result<(), Stop> {
-        if self.consent_until.is_some_and(|until| Instant::now() < until) {
-            return Ok(());
-        }
-        match self.api.settings().await {
-            Ok(settings) if settings.allows_upload() => {
-                self.consent_until = Some(Instant::now() + self.config.consent_check_every);
-                Ok(())
-            }
-            Ok(_) => Err(Stop::Hold(Hold { reason: HoldReason::NoConsent, wait: PROBE })),
-            Err(error) => Err(Stop::Hold(self.hold_for(&error))),
-        }
+    /// Asks whether anything may come now.
+    async fn check_admission(&mut self) -> Result<(), Stop> {
+        let admitted = self.receiver.admits().await;
+        admitted.map_err(|failure| Stop::Hold(self.hold_for(failure)))
     }
 
-    /// How long a failure of the cloud keeps us waiting, and what to call it.
-    fn hold_for(&mut self, error: &CloudError) -> Hold {
-        let detail = error.to_string();
-        if error.needs_login() {
-            // It may be another account that is logged in to.
-            self.consent_until = None;
-            return Hold { reason: HoldReason::NeedsLogin { detail }, wait: LOGIN_PROBE };
+    /// How long a failure that is not about a parcel keeps us waiting, and what to call it.
+    fn hold_for(&mut self, failure: Failure) -> Hold {
+        let Failure { verdict, detail, retry_after, .. } = failure;
+        match verdict {
+            Verdict::NeedsLogin => {
+                return Hold { reason: HoldReason::NeedsLogin { detail }, wait: LOGIN_PROBE };
+            }
+            Verdict::NoConsent => return Hold { reason: HoldReason::NoConsent, wait: PROBE },
+            _ => {}
         }
-        let wait = self.backoff.failed(error.retry_after().unwrap_or_default());
-        let reason = HoldReason::Unavailable { detail, failures: self.backoff.failures() };
-        // What will not mend itself is asked seldom; what may, soon.
-        Hold { reason, wait: if error.is_transient() { wait } else { wait.max(PROBE) } }
+        let wait = self.backoff.failed(retry_after.unwrap_or_default());
+        let failures = self.backoff.failures();
+        match verdict {
+            Verdict::Later => Hold { reason: HoldReason::Unavailable { detail, failures }, wait },
+            Verdict::WrongClock => Hold { reason: HoldReason::WrongClock { detail }, wait },
+            // What will not mend itself is asked seldom; what may, soon.
+            _ => Hold { reason: HoldReason::Misdirected { detail }, wait: wait.max(PROBE) },
+        }
     }
 
     fn hold(&self, hold: Hold) -> Duration {

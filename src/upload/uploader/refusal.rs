@@ -7,44 +7,41 @@
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::delivery::upload;
 use super::{RETRY_CEILING, Refused, Step, Stop, Uploader, uncut};
-use crate::cloud::{Api, CloudError};
-use crate::outbox::{Batch, DeadLetter, NewBatch};
+use crate::outbox::{Backlog, Batch, DeadLetter, NewBatch};
 use crate::upload::batching::{Bounds, Next, cut};
+use crate::upload::receiver::{Failure, Parcel, Receiver, Verdict};
 use crate::wire::bridge::Seq;
 
-/// The key is known there with other bytes.
-const CONFLICT: u16 = 409;
-
-impl<A: Api> Uploader<A> {
+impl<R: Receiver> Uploader<R> {
     /// Decides what a failed upload means.
     pub(super) async fn not_taken(
         &mut self,
+        backlog: &Backlog,
         batch: &Batch,
         blocks: usize,
-        error: &CloudError,
+        failure: Failure,
     ) -> Result<Step, Stop> {
-        if error.status() == Some(CONFLICT) && batch.attempts > 0 {
+        if failure.verdict == Verdict::KeyReused && batch.attempts > 0 {
             return self.renew_key(batch).await;
         }
-        if !is_refusal(error) {
-            return Err(Stop::Hold(self.hold_for(error)));
+        if !failure.is_about_the_parcel() {
+            return Err(Stop::Hold(self.hold_for(failure)));
         }
+        let too_large = failure.verdict == Verdict::TooLarge;
         if blocks > 1 {
-            if error.is_too_large() {
+            if too_large {
                 self.limits.insert(batch.kind, u64::from(batch.samples / 2).max(1));
             }
             return self.halve(batch, blocks).await;
         }
-        if !self.takes_another(batch).await? {
-            return Ok(self.set_back(batch, error));
+        if !self.takes_another(backlog, batch).await? {
+            return Ok(self.set_back(batch, &failure));
         }
-        let too_large = error.is_too_large();
         let letter = DeadLetter {
             reason: if too_large { "too large for the cloud".into() } else { "refused by the cloud".into() },
-            status: error.status(),
-            response: Some(error.to_string()),
+            status: failure.status,
+            response: Some(failure.detail),
         };
         self.put_aside(batch, letter).await
     }
@@ -53,7 +50,7 @@ impl<A: Api> Uploader<A> {
     ///
     /// This is a question, not a delivery, and the ledger knows nothing of it: the block comes again in a batch of its own
     /// when its turn comes, and the cloud keeps one row a second.
-    async fn takes_another(&mut self, batch: &Batch) -> Result<bool, Stop> {
+    async fn takes_another(&mut self, backlog: &Backlog, batch: &Batch) -> Result<bool, Stop> {
         let &Batch { log, kind, last, .. } = batch;
         let newest = self.outbox.block_before(log, batch.stream(), Seq(u32::MAX)).await?;
         let Some(newest) = newest.map(|block| block.seq).filter(|newest| *newest > last) else {
@@ -62,10 +59,12 @@ impl<A: Api> Uploader<A> {
         let bounds = Bounds { log, kind, first: newest, last: newest, max_samples: u64::MAX, horizon: None };
         let next = cut(&self.outbox, &self.config.sink, bounds).await.map_err(uncut(kind))?;
         let Next::Ready(cut) = next else { return Ok(false) };
-        match self.api.upload(upload(cut.table, Uuid::new_v4())).await {
+        let Backlog { device, synthetic, .. } = *backlog;
+        let parcel = Parcel { device, synthetic, key: Uuid::new_v4(), table: cut.table };
+        match self.receiver.deliver(&parcel).await {
             Ok(_) => Ok(true),
-            Err(error) if is_refusal(&error) => Ok(false),
-            Err(error) => Err(Stop::Hold(self.hold_for(&error))),
+            Err(failure) if failure.is_about_the_parcel() => Ok(false),
+            Err(failure) => Err(Stop::Hold(self.hold_for(failure))),
         }
     }
 
@@ -88,8 +87,8 @@ impl<A: Api> Uploader<A> {
     }
 
     /// Lets the kind wait: nothing of it is taken, so nothing of it is put aside.
-    fn set_back(&mut self, batch: &Batch, error: &CloudError) -> Step {
-        let detail = format!("{}: {error}", batch.kind);
+    fn set_back(&mut self, batch: &Batch, failure: &Failure) -> Step {
+        let detail = format!("{}: {failure}", batch.kind);
         let again = Instant::now() + RETRY_CEILING;
         // If size was the complaint, it was not the fault.
         self.limits.remove(&batch.kind);
@@ -120,9 +119,4 @@ impl<A: Api> Uploader<A> {
         self.status.send_modify(|status| status.dead += blocks);
         Ok(Step::Moved)
     }
-}
-
-/// Whether the cloud has looked at the rows, or at how many they are, and does not want them.
-fn is_refusal(error: &CloudError) -> bool {
-    error.is_too_large() || error.is_rejected()
 }

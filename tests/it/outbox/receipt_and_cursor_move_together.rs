@@ -1,5 +1,5 @@
 use nowbridge::measurement::Kind;
-use nowbridge::outbox::{BatchKey, BatchState, DeadLetter, OutboxError, Sink};
+use nowbridge::outbox::{BatchKey, BatchState, DeadLetter, OutboxError, SinkName};
 use nowbridge::wire::bridge::{Seq, Stream};
 
 use crate::support::outbox::{NOON, Opened, batch, block, cloud, receipt};
@@ -66,5 +66,5 @@ async fn each_sink_has_a_cursor_of_its_own() {
     let sent = it.outbox.persist_batch(batch(it.log.key, 1, 3)).await.unwrap();
     it.outbox.settle(sent.key, receipt()).await.unwrap();
     assert!(it.outbox.backlog(&cloud()).await.unwrap().is_empty());
-    assert_eq!(it.outbox.backlog(&Sink("elsewhere".to_owned())).await.unwrap()[0].blocks, 3);
+    assert_eq!(it.outbox.backlog(&SinkName("elsewhere".to_owned())).await.unwrap()[0].blocks, 3);
 }

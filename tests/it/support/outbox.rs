@@ -7,7 +7,7 @@ use nowbridge::clock::Clock;
 use nowbridge::measurement::{Kind, UtcMicros};
 use nowbridge::outbox::{
     Appended, GapCause, Log, LogKey, NewBatch, NewBlock, NewGap, Outbox, OutboxError, Receipt, SessionKey,
-    Sink,
+    SinkName,
 };
 use nowbridge::wire::bridge::{Boot, DeviceId, LogId, Seq, Stream};
 use tempfile::TempDir;
@@ -19,8 +19,8 @@ pub const WATCH: DeviceId = DeviceId([7; 16]);
 pub const NOON: UtcMicros = UtcMicros(1_770_000_000_000_000);
 
 /// The place measurements go to.
-pub fn cloud() -> Sink {
-    Sink("cloud".to_owned())
+pub fn cloud() -> SinkName {
+    SinkName("cloud".to_owned())
 }
 
 /// An outbox in a directory of its own, and a session with a watch whose log starts at 1.
@@ -100,5 +100,5 @@ pub fn batch(log: LogKey, first: u32, last: u32) -> NewBatch {
 
 /// What a cloud answers when all is well.
 pub fn receipt() -> Receipt {
-    Receipt { status: 201, body: "{}".to_owned(), zip_bytes: 123 }
+    Receipt { status: 201, body: "{}".to_owned(), bytes: 123 }
 }

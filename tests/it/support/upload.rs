@@ -8,8 +8,8 @@ use bytes::Bytes;
 use nowbridge::clock::Clock;
 use nowbridge::cloud::Api;
 use nowbridge::measurement::{Kind, Quality, UtcMicros};
-use nowbridge::outbox::{Anchor, AnchorSource, Log, LogKey, NewBlock, Outbox, SessionKey, Sink};
-use nowbridge::upload::{UploadError, UploadState, UploadStatus, Uploader, UploaderConfig};
+use nowbridge::outbox::{Anchor, AnchorSource, Log, LogKey, NewBlock, Outbox, SessionKey, SinkName};
+use nowbridge::upload::{Nowatch, UploadError, UploadState, UploadStatus, Uploader, UploaderConfig};
 use nowbridge::wire::bridge::{Boot, LogId, RawBlock, Sample, Sealer, Seq, Stream, Verdict};
 use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
@@ -216,19 +216,13 @@ impl Depot {
 }
 
 /// Where the loop delivers to.
-pub fn sink() -> Sink {
-    Sink("cloud".to_owned())
+pub fn sink() -> SinkName {
+    SinkName("cloud".to_owned())
 }
 
 /// How the loop of most stories works: small batches.
 pub fn config() -> UploaderConfig {
-    UploaderConfig {
-        sink: sink(),
-        max_samples: 2_000,
-        consent_check_every: Duration::from_hours(1),
-        loopback: true,
-        seed: 7,
-    }
+    UploaderConfig { sink: sink(), max_samples: 2_000, takes_synthetic: true, seed: 7 }
 }
 
 /// An upload loop at work. Ends when dropped.
@@ -250,7 +244,8 @@ impl Loop {
         let (status, seen) = watch::channel(status);
         let (arrivals, cancel) = (Arc::new(Notify::new()), CancellationToken::new());
         let clock = Clock::simulated(BOOTED);
-        let uploader = Uploader::new(api, config, outbox.clone(), clock, status, Arc::clone(&arrivals));
+        let receiver = Nowatch::new(api, Duration::from_hours(1));
+        let uploader = Uploader::new(receiver, config, outbox.clone(), clock, status, Arc::clone(&arrivals));
         let task = tokio::spawn(uploader.run(cancel.clone()));
         Self { arrivals, status: seen, cancel, task }
     }

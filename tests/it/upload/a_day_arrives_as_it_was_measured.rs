@@ -74,7 +74,7 @@ async fn what_the_cloud_reads_back_is_what_was_sampled_second_by_second() {
     let confirmed: u64 = receipts.iter().map(|receipt| u64::from(receipt.samples)).sum();
     assert_eq!(confirmed, (heart.len() + pulse.len() + skin.len()) as u64);
     let bytes: u64 = cloud.uploads().iter().map(|upload| upload.file.len() as u64).sum();
-    assert_eq!((status.zip_bytes, status.dead, status.folded), (bytes, 0, 0));
+    assert_eq!((status.sent_bytes, status.dead, status.folded), (bytes, 0, 0));
     assert!(status.batches > 10, "{} batches show nothing about their seams", status.batches);
     assert!(depot.outbox.backlog(&sink()).await.unwrap().is_empty());
 }

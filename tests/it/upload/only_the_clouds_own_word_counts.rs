@@ -43,12 +43,15 @@ async fn an_answer_that_is_not_the_clouds_frees_nothing() {
     assert!(keys.len() == 5 && keys.iter().all(|key| *key == keys[0]), "{keys:?}");
 }
 
-/// What the loop says of a cloud that it finds unavailable.
+/// What the loop says of a cloud that is not there, or not the one.
 async fn unavailable(mut uploading: Loop) -> String {
     let status = uploading.holding().await;
     uploading.stop().await;
     match status.state {
-        UploadState::Holding { reason: HoldReason::Unavailable { detail, .. }, .. } => detail,
+        UploadState::Holding {
+            reason: HoldReason::Unavailable { detail, .. } | HoldReason::Misdirected { detail },
+            ..
+        } => detail,
         other => panic!("{other:?}"),
     }
 }

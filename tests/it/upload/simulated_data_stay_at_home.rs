@@ -28,7 +28,7 @@ async fn they_are_held_and_told_and_the_real_ones_go() {
     let made_up = ten_minutes(&depot, simulated.key, 0, 99).await;
     let measured = ten_minutes(&depot, depot.log.key, 600, 60).await;
 
-    let far_away = UploaderConfig { loopback: false, ..config() };
+    let far_away = UploaderConfig { takes_synthetic: false, ..config() };
     let cloud = MemoryCloud::new();
     let status = Loop::start_with(far_away.clone(), cloud.clone(), &depot.outbox).idle().await;
     assert_eq!((cloud.held(), status.held_synthetic, status.held_undated), (measured.clone(), 600, 0));

@@ -1,0 +1,98 @@
+-- Version 3. Frozen once released: a change is a new file.
+-- Positions in a log go down to the sample: a range of blocks may leave out the first `skip` samples of its first block, and of its
+-- last block take only those up to `upto` (NULL: all), both counted from the beginning of that block.
+
+-- Of the block after through_seq the first into_next samples are past, too. A sample that was stored and is of this kind is waiting, or
+-- counted in exactly one of these: sent, dead, held (in quarantine), missed (evicted, or older than the sink).
+ALTER TABLE upload_cursor ADD COLUMN into_next INTEGER NOT NULL DEFAULT 0 CHECK (into_next >= 0);
+ALTER TABLE upload_cursor ADD COLUMN held_samples INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE upload_cursor ADD COLUMN missed_samples INTEGER NOT NULL DEFAULT 0;
+
+-- A place that measurements are sent to, whether or not it is configured at the moment.
+CREATE TABLE sink (
+    name      TEXT PRIMARY KEY,
+    added_us  INTEGER NOT NULL,
+    -- Blocks that were stored before this are not for it. NULL: all are.
+    since_us  INTEGER,
+    -- NULL: not paused.
+    paused_us INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- Something to be sent out of turn, behind the cursor.
+CREATE TABLE errand (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    sink      TEXT NOT NULL,
+    log       INTEGER NOT NULL REFERENCES log,
+    kind      INTEGER NOT NULL,
+    first_seq INTEGER NOT NULL,
+    skip      INTEGER NOT NULL DEFAULT 0,
+    last_seq  INTEGER NOT NULL CHECK (first_seq <= last_seq),
+    upto      INTEGER,
+    -- retry: a dead letter; release: out of quarantine; repair: the receiver has lost it.
+    why       TEXT NOT NULL CHECK (why IN ('retry', 'release', 'repair')),
+    state     TEXT NOT NULL CHECK (state IN ('waiting', 'done', 'given up')),
+    asked_us  INTEGER NOT NULL,
+    ended_us  INTEGER
+) STRICT;
+
+CREATE INDEX errand_waiting ON errand (sink, id) WHERE state = 'waiting';
+
+ALTER TABLE batch ADD COLUMN skip INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE batch ADD COLUMN upto INTEGER;
+-- NULL: the next of its log.
+ALTER TABLE batch ADD COLUMN errand INTEGER REFERENCES errand;
+DROP INDEX batch_open;
+CREATE UNIQUE INDEX batch_open ON batch (sink, log, kind, coalesce(errand, 0)) WHERE state = 'open';
+
+-- The samples of the block that are dead; NULL: all of them.
+ALTER TABLE dead ADD COLUMN skip INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE dead ADD COLUMN upto INTEGER;
+-- What a person had done with it. NULL: nothing yet.
+ALTER TABLE dead ADD COLUMN resolution TEXT CHECK (resolution IN ('retried', 'dropped'));
+ALTER TABLE dead ADD COLUMN resolved_us INTEGER;
+
+-- What has no time that can be believed: kept, not sent, and looked at again when more is known of the clock.
+CREATE TABLE quarantine (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    sink        TEXT NOT NULL,
+    log         INTEGER NOT NULL REFERENCES log,
+    kind        INTEGER NOT NULL,
+    first_seq   INTEGER NOT NULL,
+    skip        INTEGER NOT NULL DEFAULT 0,
+    last_seq    INTEGER NOT NULL CHECK (first_seq <= last_seq),
+    upto        INTEGER,
+    boot        INTEGER NOT NULL,
+    samples     INTEGER NOT NULL,
+    cause       TEXT NOT NULL,
+    detail      TEXT NOT NULL,
+    at_us       INTEGER NOT NULL,
+    released_us INTEGER
+) STRICT;
+
+CREATE INDEX quarantine_held ON quarantine (sink, log, boot) WHERE released_us IS NULL;
+
+-- Samples that were stored and are there no more: only of evicted blocks.
+ALTER TABLE gap ADD COLUMN samples INTEGER NOT NULL DEFAULT 0;
+
+-- Blocks that were stored and are no longer: freed after everyone had them, or evicted for room.
+CREATE TABLE removed (
+    log     INTEGER NOT NULL REFERENCES log,
+    stream  INTEGER NOT NULL,
+    why     TEXT NOT NULL CHECK (why IN ('freed', 'evicted')),
+    blocks  INTEGER NOT NULL,
+    samples INTEGER NOT NULL,
+    PRIMARY KEY (log, stream, why)
+) STRICT, WITHOUT ROWID;
+
+-- A time in which something could not go on, and why: what `nowbridge why` reads out.
+CREATE TABLE spell (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    -- 'sink NAME', 'watch ADDRESS', 'outbox', 'clock'
+    subject  TEXT NOT NULL,
+    reason   TEXT NOT NULL,
+    detail   TEXT NOT NULL,
+    began_us INTEGER NOT NULL,
+    ended_us INTEGER
+) STRICT;
+
+CREATE INDEX spell_began ON spell (began_us);
