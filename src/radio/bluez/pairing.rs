@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use zbus::fdo::{InterfacesAddedStream, ObjectManagerProxy};
-use zbus::{Connection, OwnedObjectPath, Variant};
+use zbus::{Connection, ObjectPath, OwnedObjectPath, Variant};
 
 use super::address::device_path;
 use super::agent::Window;
@@ -131,10 +131,15 @@ impl Pairing {
             Err(stopped) => stopped,
         };
         call_off(device, was_connected).await;
-        Err(self.failed(match stopped {
+        let reason = match stopped {
             Stopped::CalledOff => "it was called off",
             Stopped::TooLong => "it took too long; wake the watch, keep it close, and try again",
-        }))
+        };
+        // BlueZ may have bonded just before it heard of the end; nobody has said yes to that.
+        match bus::promptly(device.paired()).await {
+            Ok(true) => Err(self.withdraw(device.inner().path(), reason).await),
+            _ => Err(self.failed(reason)),
+        }
     }
 
     /// A bond is kept only if a person has said yes: to a question of BlueZ or, where it had none, to ours.
@@ -145,16 +150,19 @@ impl Pairing {
             Err(Stopped::CalledOff) => "it was called off",
             Err(Stopped::TooLong) => "nobody here said yes to it in time; try again",
         };
+        Err(self.withdraw(device, reason).await)
+    }
+
+    /// Removes a bond that nobody has said yes to, and says how the pairing ended.
+    async fn withdraw(&self, device: &ObjectPath<'_>, reason: &str) -> RadioError {
         let removed = async {
             let adapter = bus::adapter(&self.bus, self.adapter.clone()).await?;
             bus::promptly(adapter.remove_device(device)).await
         };
         match removed.await {
-            Err(error) if bus::bluez_error(&error) != Some("DoesNotExist") => {
-                let kept = format!("{reason}, but the bond could not be removed ({error}); unpair the watch");
-                Err(self.failed(&kept))
-            }
-            _ => Err(self.failed(reason)),
+            Err(error) if bus::bluez_error(&error) != Some("DoesNotExist") => self
+                .failed(&format!("{reason}, but the bond could not be removed ({error}); unpair the watch")),
+            _ => self.failed(reason),
         }
     }
 

@@ -87,9 +87,11 @@ async fn a_bond_that_bluez_made_without_a_question_needs_a_yes() {
     let error = scene.pair(false).await.unwrap_err().to_string();
     assert!(error.contains("declined"), "{error}");
     assert_eq!(scene.bluez.other_calls()[2..], ["Pair", "RemoveDevice", "UnregisterAgent"]);
-    // Whoever started it leaves before they are asked.
+    // Whoever started it leaves before they are asked. Whether we learn of the bond before that or after, it does not stay.
     let after = scene.abandon_after("Pair").await;
-    assert_eq!(after, ["RemoveDevice", "UnregisterAgent"]);
+    let (called_off, end) = after.split_at(after.len() - 2);
+    assert_eq!(end, ["RemoveDevice", "UnregisterAgent"]);
+    assert!(called_off.is_empty() || called_off == ["CancelPairing", "Disconnect"], "{called_off:?}");
 }
 
 #[tokio::test]
