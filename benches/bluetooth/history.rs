@@ -2,8 +2,9 @@
 
 use anyhow::{Context, ensure};
 use nowbridge::clock::Clock;
+use nowbridge::config::AdapterChoice;
 use nowbridge::outbox::Outbox;
-use nowbridge::radio::bluez::{AdapterChoice, BluezCentral, BluezLink};
+use nowbridge::radio::bluez::{BluezCentral, BluezLink};
 use nowbridge::radio::{Central, PeerAddress, RadioState};
 use nowbridge::sync::{Outcome, Progress, collect};
 use nowbridge::watch::{Bridge, Driver};

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
+use super::adapter::{AdapterChoice, InvalidAddress};
 use super::env::{self, Env};
 use super::error::ConfigError;
 use super::parse::Source;
@@ -13,7 +14,6 @@ use super::tables::{self, CloudTable, RadioTable, Tables, WatchTable};
 use super::{
     CloudConfig, Config, ControlConfig, LinksConfig, LogConfig, RadioConfig, UploadConfig, WatchConfig,
 };
-use crate::radio::bluez::{AdapterChoice, InvalidAddress};
 use crate::wire::PeerAddress;
 
 /// `source` is `None` where there is no file; the tables then hold the defaults.

@@ -4,6 +4,7 @@
 //! a network or a radio is judged here, once, and each complaint names the file, the line, the key and the way out. Secrets
 //! are never in the file: it names where they lie, and [`SecretSource::read`] fetches them when they are needed.
 
+mod adapter;
 mod build;
 mod duration;
 mod env;
@@ -19,6 +20,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use adapter::{AdapterChoice, ControllerAddress, InvalidAddress};
 pub use duration::parse as parse_duration;
 pub use env::Env;
 pub use error::{ConfigError, Hint, Location, SecretError};
@@ -27,7 +29,6 @@ pub use quiet::Quiet;
 pub use reqwest::Url;
 pub use secret::SecretSource;
 
-use crate::radio::bluez::AdapterChoice;
 use crate::wire::PeerAddress;
 
 /// Everything a user can decide.

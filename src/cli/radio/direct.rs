@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::config::{Config, RadioConfig};
+use crate::config::{AdapterChoice, Config, RadioConfig};
 use crate::control::{DeskError, Heard, Here, Job, News};
 use crate::daemon;
-use crate::radio::bluez::{AdapterChoice, BluezCentral};
+use crate::radio::bluez::BluezCentral;
 use crate::radio::{Central, PeerAddress, RadioState, Sighting};
 
 /// A radio that is there is ready long before.

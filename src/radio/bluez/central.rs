@@ -8,7 +8,6 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use super::AdapterChoice;
 use super::bonding::Pair;
 use super::connecting::Connect;
 use super::discovery::Scan;
@@ -18,6 +17,7 @@ use super::keeper::{Keeper, Voices};
 use super::link::BluezLink;
 use super::picture::Picture;
 use super::recovering::{Disconnect, Forget, PowerCycle, StopDiscovery};
+use crate::config::AdapterChoice;
 use crate::radio::{Bond, Central, PairingDesk, PeerAddress, RadioError, RadioState, RecoveryStep, Sighting};
 
 /// News of devices that may wait for a link. One that has missed some looks for itself.

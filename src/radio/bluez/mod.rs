@@ -38,7 +38,6 @@ mod survey;
 #[cfg(test)]
 mod test_bus;
 
-pub use address::{AdapterChoice, ControllerAddress, InvalidAddress};
 pub use central::BluezCentral;
 pub use link::BluezLink;
 

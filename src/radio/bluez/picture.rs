@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::address::AdapterChoice;
+use crate::config::AdapterChoice;
 use crate::radio::{RadioState, RadioTrouble};
 
 const START_IT: &str = "start it with `systemctl start bluetooth`";

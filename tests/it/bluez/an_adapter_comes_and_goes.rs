@@ -1,4 +1,5 @@
-use nowbridge::radio::bluez::{AdapterChoice, BluezCentral};
+use nowbridge::config::AdapterChoice;
+use nowbridge::radio::bluez::BluezCentral;
 use nowbridge::radio::{Central, Link, LinkClosed, RadioError, RadioState, RadioTrouble, sig};
 
 use super::ours::{connected, not_ready, radio, ready};

@@ -1,6 +1,7 @@
 //! Our radio on the stage.
 
-use nowbridge::radio::bluez::{AdapterChoice, BluezCentral, BluezLink};
+use nowbridge::config::AdapterChoice;
+use nowbridge::radio::bluez::{BluezCentral, BluezLink};
 use nowbridge::radio::{Central, PairingPrompt, RadioError, RadioState, RadioTrouble};
 use tokio::sync::mpsc;
 

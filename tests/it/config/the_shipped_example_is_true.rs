@@ -1,7 +1,7 @@
 use std::path::Path;
 
+use nowbridge::config::AdapterChoice;
 use nowbridge::config::{Config, RadioConfig, WatchMode};
-use nowbridge::radio::bluez::AdapterChoice;
 
 use super::{User, config};
 
