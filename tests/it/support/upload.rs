@@ -8,7 +8,7 @@ use bytes::Bytes;
 use nowbridge::clock::Clock;
 use nowbridge::cloud::Api;
 use nowbridge::measurement::{Kind, Quality, UtcMicros};
-use nowbridge::outbox::{Anchor, AnchorSource, Log, LogKey, NewBlock, Outbox, SessionKey, SinkName};
+use nowbridge::outbox::{Anchor, AnchorSource, Log, LogKey, NewBlock, Outbox, SessionKey, SinkName, Tally};
 use nowbridge::upload::{Nowatch, UploadError, UploadState, UploadStatus, Uploader, UploaderConfig};
 use nowbridge::wire::bridge::{Boot, LogId, RawBlock, Sample, Sealer, Seq, Stream, Verdict};
 use tempfile::TempDir;
@@ -205,6 +205,13 @@ impl Depot {
     /// Samples that wait.
     pub async fn waiting(&self) -> u64 {
         self.outbox.backlog(&sink()).await.unwrap().iter().map(|backlog| backlog.samples).sum()
+    }
+
+    /// Samples that were sent, are dead, and are held, of all kinds.
+    pub async fn counts(&self) -> (u64, u64, u64) {
+        let tallies = self.outbox.tallies(&sink()).await.unwrap();
+        let sum = |of: fn(&Tally) -> u64| tallies.iter().map(of).sum();
+        (sum(|it| it.sent), sum(|it| it.dead), sum(|it| it.held))
     }
 
     /// The dead letters, oldest first: number, reason and what the cloud said.
