@@ -194,6 +194,13 @@ impl Depot {
         self.outbox.add_anchor(log, anchor).await.unwrap();
     }
 
+    /// Takes a block out of the database, as one that everybody has had.
+    pub fn forget(&self, seq: Seq) {
+        let database = rusqlite::Connection::open(self.dir.path().join("outbox.db")).unwrap();
+        let deleted = database.execute("DELETE FROM block WHERE seq = ?1", [seq.0]).unwrap();
+        assert_eq!(deleted, 1);
+    }
+
     /// The same files, opened by a new process.
     pub async fn reopened(self) -> Self {
         let Self { dir, outbox, log, session } = self;

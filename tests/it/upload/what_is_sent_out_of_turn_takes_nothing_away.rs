@@ -10,7 +10,7 @@ use crate::support::upload::{BOOTED, Depot, Held, Loop, Recorder, beats, sample,
 const POISON: i32 = 251;
 
 /// Two thousand seconds of heart rate with poison at second 777, in blocks of 100, sent; and what the cloud should hold.
-async fn with_a_dead_letter() -> (Depot, MemoryCloud, Loop, Held) {
+async fn with_a_dead_letter() -> (Depot, MemoryCloud, Loop, Held, Recorder) {
     let heart: Vec<_> =
         (0..2_000).map(|second| sample(second * 1_000, if second == 777 { POISON } else { 60 })).collect();
     let (mut recorder, mut held) = (Recorder::sealing_at(100), Held::new());
@@ -21,7 +21,7 @@ async fn with_a_dead_letter() -> (Depot, MemoryCloud, Loop, Held) {
     let mut uploading = Loop::start(cloud.clone(), &depot.outbox);
     uploading.idle().await;
     assert_eq!(depot.counts().await, (1_999, 1, 0));
-    (depot, cloud, uploading, held)
+    (depot, cloud, uploading, held, recorder)
 }
 
 fn no_poison(parcel: &Parcel) -> Verdict {
@@ -35,7 +35,7 @@ fn errand(depot: &Depot, kind: Kind, span: Span, why: ErrandWhy) -> NewErrand {
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_letter_that_is_taken_at_last_counts_as_sent() {
-    let (depot, cloud, mut uploading, held) = with_a_dead_letter().await;
+    let (depot, cloud, mut uploading, held, _) = with_a_dead_letter().await;
     let span = Span::sample(Position { seq: Seq(8), sample: 77 });
     let retry = || errand(&depot, Kind::HeartRate, span, ErrandWhy::Retry);
 
@@ -59,11 +59,11 @@ async fn a_dead_letter_that_is_taken_at_last_counts_as_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn a_retry_needs_only_the_letter() {
-    let (depot, cloud, uploading, held) = with_a_dead_letter().await;
+    let (depot, cloud, uploading, held, _) = with_a_dead_letter().await;
     uploading.stop().await;
     // As if the block had been freed, everybody having had it.
     let span = Span::sample(Position { seq: Seq(8), sample: 77 });
-    depot.forget(Seq(8)).await;
+    depot.forget(Seq(8));
     cloud.judge(|_| Verdict::Take);
     let retry = errand(&depot, Kind::HeartRate, span, ErrandWhy::Retry);
     let asked = depot.outbox.ask_errand(retry).await.unwrap();
@@ -75,10 +75,9 @@ async fn a_retry_needs_only_the_letter() {
 
 #[tokio::test(start_paused = true)]
 async fn what_the_cloud_has_lost_is_sent_again_without_what_is_dead() {
-    let (depot, cloud, mut uploading, mut held) = with_a_dead_letter().await;
+    let (depot, cloud, mut uploading, mut held, mut recorder) = with_a_dead_letter().await;
     held.remove(&(Kind::HeartRate, BOOTED.seconds().0 + 777));
     cloud.state().held.clear();
-    // Not yet there when it is asked for, and sent in between.
     let whole = Span::blocks(Seq(1), Seq(20));
     let asked = depot.outbox.ask_errand(errand(&depot, Kind::HeartRate, whole, ErrandWhy::Repair)).await;
     let asked = asked.unwrap();
@@ -88,11 +87,8 @@ async fn what_the_cloud_has_lost_is_sent_again_without_what_is_dead() {
     assert_eq!((cloud.held(), depot.dead().await.len()), (held, 1));
 
     let ahead = Span::blocks(Seq(1), Seq(21));
-    let mut recorder = Recorder::new();
     recorder.record(Stream::HEART_RATE, sample(2_000_000, 60));
-    let mut more = recorder.take();
-    more[0].seq = Seq(21);
-    depot.append(more).await;
+    depot.append(recorder.take()).await;
     let error = depot.outbox.ask_errand(errand(&depot, Kind::HeartRate, ahead, ErrandWhy::Repair)).await;
     assert!(matches!(error.unwrap_err(), OutboxError::NotPast { .. }));
 }
@@ -125,16 +121,11 @@ async fn the_beats_around_a_retried_one_stay() {
 
 #[tokio::test(start_paused = true)]
 async fn neither_errands_nor_new_data_wait_for_the_other() {
-    let (depot, cloud, uploading, _) = with_a_dead_letter().await;
+    let (depot, cloud, uploading, _, mut recorder) = with_a_dead_letter().await;
     uploading.stop().await;
-    let mut recorder = Recorder::sealing_at(100);
     let more: Vec<_> = (2_000..4_000).map(|second| sample(second * 1_000, 80)).collect();
     recorder.record_all(Stream::HEART_RATE, &more);
-    let mut more = recorder.take();
-    for (block, seq) in more.iter_mut().zip(21..) {
-        block.seq = Seq(seq);
-    }
-    depot.append(more).await;
+    depot.append(recorder.take()).await;
     let whole = Span::blocks(Seq(1), Seq(20));
     depot.outbox.ask_errand(errand(&depot, Kind::HeartRate, whole, ErrandWhy::Repair)).await.unwrap();
     let sent = cloud.parcels().len();
