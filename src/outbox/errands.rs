@@ -170,8 +170,8 @@ impl Outbox {
         Ok(pieces.into_iter().filter_map(block).collect())
     }
 
-    /// What of these blocks is dead for a sink.
-    pub async fn dead_spans(
+    /// What of these blocks is not for a sink: it is dead, or in quarantine.
+    pub async fn left_out(
         &self,
         sink: &SinkName,
         (log, kind): (LogKey, Kind),
@@ -179,7 +179,7 @@ impl Outbox {
     ) -> Result<Vec<Span>, OutboxError> {
         let sink = sink.clone();
         self.read(move |tx| {
-            let mut list = tx.prepare_cached(sql!("dead_spans"))?;
+            let mut list = tx.prepare_cached(sql!("left_out"))?;
             let spans = list.query_map(params![sink, log, kind, first, last], Span::of_row)?;
             Ok(spans.collect::<Result<_, _>>()?)
         })

@@ -1,11 +1,14 @@
 //! What lies around a batch: samples that may share a second with it.
 //!
-//! What is dead is left out: the cloud would refuse it again, and with it the batch.
+//! What is dead is left out: the cloud would refuse it again, and with it the batch. So is what is in quarantine.
 
 use super::readings::Part;
 use crate::measurement::{HeartBeatFrame, Kind, ValueType};
 use crate::outbox::{LogKey, Outbox, OutboxError, SinkName, Span, StoredBlock};
 use crate::wire::bridge::{RawBlock, Seq, Stream};
+
+/// How many blocks are looked at, with those that hold nothing but what is left out.
+const LOOKS: usize = 64;
 
 /// Where to look.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +25,7 @@ pub(super) struct Lookout<'a> {
 impl Lookout<'_> {
     /// What of these blocks is to be left out.
     pub async fn holes(&self, first: Seq, last: Seq) -> Result<Vec<Span>, OutboxError> {
-        let mut holes = self.outbox.dead_spans(self.sink, (self.log, self.kind), (first, last)).await?;
+        let mut holes = self.outbox.left_out(self.sink, (self.log, self.kind), (first, last)).await?;
         holes.extend(self.ignoring);
         Ok(holes)
     }
@@ -34,14 +37,25 @@ impl Lookout<'_> {
         if span.skip > 0 {
             let first = self.outbox.blocks(self.log, self.stream, span.first..=span.first, 1).await?;
             for block in first {
-                found.push(self.live(block, 0, span.skip).await?);
+                let parts = self.live(block, 0, span.skip).await?;
+                found.extend((!parts.is_empty()).then_some(parts));
             }
         }
         let mut at = span.first;
-        while found.len() < self.farthest() && !found.last().is_some_and(|parts| spans_a_second(parts)) {
+        for _ in 0..LOOKS {
+            if found.len() >= self.farthest() || found.last().is_some_and(|parts| spans_a_second(parts)) {
+                break;
+            }
             let Some(block) = self.outbox.block_before(self.log, self.stream, at).await? else { break };
             at = block.seq;
-            found.push(self.live(block, 0, u16::MAX).await?);
+            let parts = self.live(block, 0, u16::MAX).await?;
+            if parts.is_empty() {
+                // A run in quarantine may be long.
+                let holes = self.holes(at, at).await?;
+                at = holes.iter().map(|hole| hole.first).chain([at]).min().unwrap_or(at);
+            } else {
+                found.push(parts);
+            }
         }
         Ok(found.into_iter().rev().flatten().collect())
     }

@@ -32,6 +32,8 @@ const RETRY_CEILING: Duration = Duration::from_mins(15);
 const PROBE: Duration = Duration::from_mins(5);
 /// How often somebody may have logged in: to look costs no request.
 const LOGIN_PROBE: Duration = Duration::from_secs(15);
+/// How often what arrives ends the wait of a kind of which the cloud takes nothing.
+const EAGER_ROUNDS: usize = 4;
 /// How long a full or locked disk is left alone.
 const OUTBOX_RETRY: Duration = Duration::from_secs(30);
 
@@ -93,8 +95,8 @@ struct Refused {
     detail: String,
     /// When it is tried again.
     again: Instant,
-    /// If no more samples were there than this, what arrives may show that the cloud is not at fault.
-    alone: Option<u64>,
+    /// Samples that waited when it was tried: another one may show that the cloud is not at fault.
+    samples: u64,
     /// How often it was tried.
     rounds: usize,
 }
@@ -217,11 +219,11 @@ impl<R: Receiver> Uploader<R> {
                     Step::Refused => {}
                 }
             }
-            self.status.send_modify(|status| {
-                status.held_synthetic = synthetic;
-                status.held_undated = undated;
-            });
             if !moved {
+                self.status.send_modify(|status| {
+                    status.held_synthetic = synthetic;
+                    status.held_undated = undated;
+                });
                 return Ok(self.refusal());
             }
         }
@@ -243,7 +245,7 @@ impl<R: Receiver> Uploader<R> {
     }
 
     fn is_refused(&self, lane: &Lane) -> bool {
-        let is_over = |refused: &Refused| refused.alone.is_some_and(|alone| lane.samples > alone);
+        let is_over = |refused: &Refused| refused.rounds < EAGER_ROUNDS && lane.samples > refused.samples;
         let refused = self.refused.get(&lane.key());
         refused.is_some_and(|refused| Instant::now() < refused.again && !is_over(refused))
     }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::lane::Lane;
-use super::{RETRY_CEILING, Refused, Step, Stop, Uploader, uncut};
+use super::{EAGER_ROUNDS, RETRY_CEILING, Refused, Step, Stop, Uploader, uncut};
 use crate::outbox::{Batch, DeadLetter, ErrandWhy, NewBatch, Position, Span};
 use crate::upload::batching::{Bounds, Next, Purpose, cut};
 use crate::upload::receiver::{Failure, Parcel, Receiver, Verdict};
@@ -85,11 +85,10 @@ impl<R: Receiver> Uploader<R> {
     async fn takes_another(&mut self, lane: &Lane, batch: &Batch) -> Result<bool, Stop> {
         let &Batch { log, kind, span: beside, .. } = batch;
         let mut others = self.others(batch).await?;
-        let refused = self.refused.get(&lane.key());
-        let rounds = refused.map_or(0, |refused| refused.rounds);
+        let rounds = self.refused.get(&lane.key()).map_or(0, |refused| refused.rounds);
         // To ask a cloud that has refused them all, one is enough; another one each time.
-        let enough = if refused.is_some_and(|refused| refused.alone.is_none()) { 1 } else { PROBES };
-        let turn = rounds % others.len().max(1);
+        let (enough, turn) = if rounds < EAGER_ROUNDS { (PROBES, 0) } else { (1, rounds) };
+        let turn = turn % others.len().max(1);
         others.rotate_left(turn);
         let mut asked = 0;
         for other in others {
@@ -160,17 +159,17 @@ impl<R: Receiver> Uploader<R> {
         Ok(Step::Moved)
     }
 
-    /// Lets the kind wait: nothing of it is taken, so nothing of it is put aside. If there was nothing to compare with, what arrives
-    /// next ends the wait.
+    /// Lets the kind wait: nothing of it is taken, so nothing of it is put aside. There may have been nothing good to compare with, so
+    /// what arrives next ends the wait, the first few times.
     fn set_back(&mut self, lane: &Lane, batch: &Batch, failure: &Failure) -> Step {
         let detail = format!("{}: {failure}", batch.kind);
         let again = Instant::now() + RETRY_CEILING;
         // If size was the complaint, it was not the fault.
         self.limits.remove(&batch.kind);
         self.suspects.remove(&lane.key());
-        let alone = (lane.samples == 1).then_some(1);
-        let rounds = self.refused.get(&lane.key()).map_or(0, |refused| refused.rounds + 1);
-        self.refused.insert(lane.key(), Refused { detail, again, alone, rounds });
+        let rounds = self.refused.get(&lane.key()).map_or(1, |refused| refused.rounds + 1);
+        let refused = Refused { detail, again, samples: lane.samples, rounds };
+        self.refused.insert(lane.key(), refused);
         Step::Refused
     }
 

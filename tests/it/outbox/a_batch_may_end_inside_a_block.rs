@@ -42,7 +42,7 @@ async fn and_the_next_begins_there() {
 
     let one = persist(&it, part(3, 20, 3, Some(21))).await.unwrap();
     assert_eq!(it.outbox.dead_letter(one.key, letter()).await.unwrap(), 1);
-    let dead = it.outbox.dead_spans(&cloud(), (it.log.key, Kind::HeartRate), (Seq(1), Seq(9))).await.unwrap();
+    let dead = it.outbox.left_out(&cloud(), (it.log.key, Kind::HeartRate), (Seq(1), Seq(9))).await.unwrap();
     assert_eq!(dead, [part(3, 20, 3, Some(21))]);
     // To the end of a block is the whole block.
     let rest = persist(&it, part(3, 21, 4, Some(60))).await.unwrap();

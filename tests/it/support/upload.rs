@@ -9,7 +9,9 @@ use nowbridge::clock::Clock;
 use nowbridge::cloud::Api;
 use nowbridge::measurement::{Kind, Quality, UtcMicros};
 use nowbridge::outbox::{Anchor, AnchorSource, Log, LogKey, NewBlock, Outbox, SessionKey, SinkName, Tally};
-use nowbridge::upload::{Nowatch, UploadError, UploadState, UploadStatus, Uploader, UploaderConfig};
+use nowbridge::upload::{
+    HoldReason, Nowatch, UploadError, UploadState, UploadStatus, Uploader, UploaderConfig,
+};
 use nowbridge::wire::bridge::{Boot, LogId, RawBlock, Sample, Sealer, Seq, Stream, Verdict};
 use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
@@ -280,10 +282,24 @@ impl Loop {
 
     /// Tells an idle loop that something came, and waits until it has looked at everything.
     pub async fn idle_again(&mut self) {
+        self.again(|state| *state == UploadState::Idle).await;
+    }
+
+    /// Waits until there is nothing to do, or nothing but what the cloud refuses.
+    pub async fn settled(&mut self) {
+        self.until(|status| is_settled(&status.state)).await;
+    }
+
+    /// Tells a loop that something came, and waits until it has looked at everything.
+    pub async fn settled_again(&mut self) {
+        self.again(is_settled).await;
+    }
+
+    async fn again(&mut self, is_it: impl Fn(&UploadState) -> bool) {
         self.status.mark_unchanged();
         self.wake();
         while self.status.changed().await.is_ok() {
-            if self.status.borrow_and_update().state == UploadState::Idle {
+            if is_it(&self.status.borrow_and_update().state) {
                 break;
             }
         }
@@ -304,6 +320,11 @@ impl Loop {
         self.cancel.cancel();
         (&mut self.task).await.unwrap().unwrap();
     }
+}
+
+fn is_settled(state: &UploadState) -> bool {
+    use UploadState::{Holding, Idle};
+    matches!(state, Idle | Holding { reason: HoldReason::Refused { .. }, .. })
 }
 
 impl Drop for Loop {
