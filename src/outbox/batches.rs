@@ -238,15 +238,14 @@ fn insert(tx: &Transaction<'_>, new: &NewBatch, queue: Uuid, now: UtcMicros) -> 
     if let Some(open) = find_open(tx, sink, *log, *kind, *errand)? {
         return Err(OutboxError::StillOpen(open.key));
     }
-    let samples = match errand {
-        Some(errand) => errands::samples_of(tx, *errand, span)?,
-        None => {
-            let expected = next_unsent(tx, sink, *log, *kind)?;
-            if expected != Some(span.start()) {
-                return Err(OutboxError::NotNext { expected, got: span.start() });
-            }
-            samples_in(tx, *log, stream_of(*kind), span)?
+    let samples = if let Some(errand) = errand {
+        errands::samples_of(tx, *errand, span)?
+    } else {
+        let expected = next_unsent(tx, sink, *log, *kind)?;
+        if expected != Some(span.start()) {
+            return Err(OutboxError::NotNext { expected, got: span.start() });
         }
+        samples_in(tx, *log, stream_of(*kind), span)?
     };
     let key = unused_key(tx, &NewBatch { span, ..new.clone() }, queue)?.to_string();
     let mut insert = tx.prepare_cached(sql!("batch_insert"))?;

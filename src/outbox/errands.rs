@@ -179,8 +179,8 @@ impl Outbox {
     ) -> Result<Vec<Span>, OutboxError> {
         let sink = sink.clone();
         self.read(move |tx| {
-            let mut list = tx.prepare_cached(sql!("left_out"))?;
-            let spans = list.query_map(params![sink, log, kind, first, last], Span::of_row)?;
+            let mut find = tx.prepare_cached(sql!("left_out"))?;
+            let spans = find.query_map(params![sink, log, kind, first, last], Span::of_row)?;
             Ok(spans.collect::<Result<_, _>>()?)
         })
         .await
@@ -205,12 +205,11 @@ pub(super) fn ask(tx: &Transaction<'_>, new: &NewErrand, now: UtcMicros) -> Resu
     }
     let values = params![sink, log, kind, first, skip, last, upto, why];
     let same = tx.prepare_cached(sql!("errand_same"))?.query_row(values, |row| row.get(0)).optional()?;
-    let key = match same {
-        Some(key) => key,
-        None => {
-            let values = params![sink, log, kind, first, skip, last, upto, why, now];
-            tx.prepare_cached(sql!("errand_insert"))?.query_row(values, |row| row.get(0))?
-        }
+    let key = if let Some(key) = same {
+        key
+    } else {
+        let values = params![sink, log, kind, first, skip, last, upto, why, now];
+        tx.prepare_cached(sql!("errand_insert"))?.query_row(values, |row| row.get(0))?
     };
     waiting(tx, key)
 }

@@ -132,9 +132,13 @@ mod tests {
     #[test]
     fn what_is_dead_is_cut_out() {
         let dead = |from, upto| Span { first: Seq(5), skip: from, last: Seq(5), upto };
-        assert_eq!(without(0..10, Seq(5), 10, &[dead(3, Some(4)), dead(7, None)]), [0..3, 4..7]);
-        assert_eq!(without(2..6, Seq(5), 10, &[dead(0, Some(3)), dead(5, Some(9))]), [3..5]);
-        assert_eq!(without(2..6, Seq(4), 10, &[dead(0, None)]), [2..6]);
-        assert!(without(2..6, Seq(5), 10, &[dead(0, None)]).is_empty());
+        let left = |range, seq, holes: &[Span]| -> Vec<(u16, u16)> {
+            let left = without(range, Seq(seq), 10, holes);
+            left.into_iter().map(|part| (part.start, part.end)).collect()
+        };
+        assert_eq!(left(0..10, 5, &[dead(3, Some(4)), dead(7, None)]), [(0, 3), (4, 7)]);
+        assert_eq!(left(2..6, 5, &[dead(0, Some(3)), dead(5, Some(9))]), [(3, 5)]);
+        assert_eq!(left(2..6, 4, &[dead(0, None)]), [(2, 6)]);
+        assert_eq!(left(2..6, 5, &[dead(0, None)]), []);
     }
 }

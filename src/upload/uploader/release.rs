@@ -1,20 +1,23 @@
 //! Out of quarantine: what can be dated now is sent by an errand.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use super::{Stop, Uploader};
 use crate::outbox::{OutboxError, QuarantineRow};
 use crate::upload::batching::WatchClock;
 use crate::upload::receiver::Receiver;
-use crate::wire::bridge::{RawBlock, Stream};
+use crate::wire::bridge::{Boot, RawBlock, Stream};
 
 impl<R: Receiver> Uploader<R> {
     /// Lets go what can be dated since the last look. Without a new anchor of its log nothing can.
     pub(super) async fn release(&mut self) -> Result<(), Stop> {
         let mut held = self.outbox.quarantine().await?;
         held.retain(|run| run.sink == self.config.sink);
-        let mut newest = std::collections::BTreeMap::new();
+        let mut newest = BTreeMap::new();
         for run in &held {
-            if !newest.contains_key(&run.log) {
-                newest.insert(run.log, self.outbox.newest_anchor(run.log).await?);
+            if let Entry::Vacant(unknown) = newest.entry(run.log) {
+                unknown.insert(self.outbox.newest_anchor(run.log).await?);
             }
             if self.looked.get(&run.key) == newest.get(&run.log) {
                 continue;
@@ -46,7 +49,7 @@ impl<R: Receiver> Uploader<R> {
         }
         let Some(&(boot, first_ms, _)) = ends.first() else { return Ok(false) };
         let clock = WatchClock::read(&self.outbox, run.log, None, (boot, first_ms)).await?;
-        let has_date = |(boot, at_ms, received): &(crate::wire::bridge::Boot, u64, _)| {
+        let has_date = |(boot, at_ms, received): &(Boot, u64, _)| {
             clock.timeline.date(boot.0, at_ms.saturating_mul(1_000), *received).is_ok()
         };
         Ok(ends.iter().all(has_date))

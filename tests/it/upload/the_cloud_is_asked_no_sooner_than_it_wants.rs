@@ -88,7 +88,7 @@ async fn what_will_not_mend_itself_is_looked_at_seldom_and_never_given_up() {
 
 #[tokio::test(start_paused = true)]
 async fn what_may_mend_itself_is_tried_for_ever_with_the_same_bytes() {
-    for status in [408, 425, 429, 500, 502, 503, 504, 599] {
+    for status in [408, 425, 429, 503] {
         let (_, depot) = something().await;
         let cloud = MemoryCloud::judging(move |_| Verdict::Refuse(answer(status, "not now")));
         let mut uploading = Loop::start(cloud.clone(), &depot.outbox);
@@ -97,7 +97,7 @@ async fn what_may_mend_itself_is_tried_for_ever_with_the_same_bytes() {
         assert_eq!((depot.waiting().await, depot.dead().await), (1, vec![]));
         let parcels = cloud.parcels();
         // Every quarter of an hour at the latest, every few minutes on average.
-        assert!((96..600).contains(&parcels.len()), "{} attempts in a day", parcels.len());
+        assert!((48..300).contains(&parcels.len()), "{} attempts in half a day", parcels.len());
         assert!(
             parcels.iter().all(|parcel| (&parcel.key, &parcel.zip) == (&parcels[0].key, &parcels[0].zip))
         );
