@@ -9,6 +9,7 @@ use nowbridge::wire::bridge::{Sample, Stream};
 use proptest::prelude::*;
 
 use crate::support::memory_cloud::{MemoryCloud, Parcel, Verdict, answer, answer_after};
+use crate::support::stage::at_length;
 use crate::support::upload::{BOOTED, Depot, Held, Loop, Recorder, beats_of_boots, config, sample, values};
 
 /// One after the other, what happens to the watch.
@@ -263,8 +264,12 @@ impl Trial {
     }
 }
 
+fn cases() -> u32 {
+    if at_length() { 240 } else { 24 }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_random_history(
