@@ -36,7 +36,43 @@ pub struct Timeline {
     ended: bool,
 }
 
+/// Why a tick has no date that can be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undated {
+    /// The next session will tell.
+    NotYet,
+    /// The boot is over and was never compared with UTC.
+    Never,
+    /// There is a date, but it cannot be right.
+    Implausible {
+        /// The date.
+        said: UtcMicros,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+}
+
+/// No watch that speaks to us is older (2015-01-01).
+const EARLIEST: UtcMicros = UtcMicros(1_420_070_400_000_000);
+/// How far the clock of the host may have been behind when it received something, µs.
+const AHEAD_US: i64 = 86_400_000_000;
+
 impl Timeline {
+    /// UTC of a tick that was received at an instant, if it can be believed.
+    pub fn date(&self, boot: u16, ticks_us: u64, received: UtcMicros) -> Result<UtcMicros, Undated> {
+        let Some(said) = self.utc(boot, ticks_us) else {
+            let is_over = self.ended || self.anchors.last().is_some_and(|newest| newest.boot > boot);
+            return Err(if is_over { Undated::Never } else { Undated::NotYet });
+        };
+        if said < EARLIEST {
+            return Err(Undated::Implausible { said, why: "no watch is that old" });
+        }
+        if said.since(received) > AHEAD_US {
+            return Err(Undated::Implausible { said, why: "it was received before" });
+        }
+        Ok(said)
+    }
+
     /// From anchors in any order.
     pub fn new(mut anchors: Vec<AnchorPoint>) -> Self {
         anchors.sort_by_key(|anchor| (anchor.boot, anchor.ticks_us));

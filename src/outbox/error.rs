@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-use super::{BatchKey, BatchState, LogKey, SessionKey};
+use super::{BatchKey, BatchState, ErrandKey, LogKey, Position, SessionKey, Span};
 use crate::wire::bridge::Seq;
 
 /// Why the outbox refused. After an error nothing of the call has been applied.
@@ -151,14 +151,29 @@ pub enum OutboxError {
     /// There is an open batch for this sink, log and kind already.
     #[error("batch {0} is still open; settle it before the next")]
     StillOpen(BatchKey),
-    /// A batch must begin with the oldest unsent block, or what lies before it would never be sent.
+    /// A batch must begin with the oldest unsent sample, or what lies before it would never be sent.
     #[error("a batch must begin at {}, not at {got}", expected_text(*expected))]
     NotNext {
-        /// The oldest unsent block, if any.
-        expected: Option<Seq>,
+        /// The oldest unsent sample, if any.
+        expected: Option<Position>,
         /// Where the batch begins.
-        got: Seq,
+        got: Position,
     },
+    /// An errand is for what the cursor has passed; the rest is sent in its turn.
+    #[error("{span} has not been passed by the upload cursor; it is sent in its turn")]
+    NotPast {
+        /// What was asked for.
+        span: Span,
+    },
+    /// What is to be retried is no dead letter, or was retried or dropped already.
+    #[error("{span} is not an open dead letter; `nowbridge outbox list` shows those there are")]
+    NotDead {
+        /// What was asked for.
+        span: Span,
+    },
+    /// There is no such errand, or it has ended.
+    #[error("errand {0} is not waiting")]
+    NoErrand(ErrandKey),
     /// A recut must keep the sink, log, kind and beginning, and not end later.
     #[error("batch {0} can only be replaced by a part of it with the same beginning")]
     NotARecut(BatchKey),
@@ -203,8 +218,8 @@ fn holder(pid: Option<u32>) -> String {
     pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
 }
 
-fn expected_text(expected: Option<Seq>) -> String {
-    expected.map_or_else(|| "a block yet to come".to_owned(), |seq| seq.to_string())
+fn expected_text(expected: Option<Position>) -> String {
+    expected.map_or_else(|| "a block yet to come".to_owned(), |place| place.to_string())
 }
 
 #[cfg(test)]

@@ -11,11 +11,12 @@ mod nowatch;
 mod readings;
 mod receiver;
 mod status;
+mod surroundings;
 mod table;
 mod uploader;
 
 pub use nowatch::{Nowatch, nowatch};
-pub use readings::{Rows, RowsError, Source};
+pub use readings::{Part, Rows, RowsError, Source};
 pub use receiver::{Failure, Parcel, Receiver, Verdict};
 pub use status::{HoldReason, UploadState, UploadStatus};
 pub use table::Table;

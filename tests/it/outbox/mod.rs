@@ -1,6 +1,7 @@
 //! Stories about the outbox.
 
 mod a_batch_is_written_down_before_it_is_sent;
+mod a_batch_may_end_inside_a_block;
 mod a_commit_takes_no_simulated_time;
 mod a_counter_that_goes_backwards_starts_an_era;
 mod an_address_is_bound_to_one_device;

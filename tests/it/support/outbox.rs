@@ -7,7 +7,7 @@ use nowbridge::clock::Clock;
 use nowbridge::measurement::{Kind, UtcMicros};
 use nowbridge::outbox::{
     Appended, GapCause, Log, LogKey, NewBatch, NewBlock, NewGap, Outbox, OutboxError, Receipt, SessionKey,
-    SinkName,
+    SinkName, Span,
 };
 use nowbridge::wire::bridge::{Boot, DeviceId, LogId, Seq, Stream};
 use tempfile::TempDir;
@@ -90,8 +90,8 @@ pub fn batch(log: LogKey, first: u32, last: u32) -> NewBatch {
         sink: cloud(),
         log,
         kind: Kind::HeartRate,
-        first: Seq(first),
-        last: Seq(last),
+        span: Span::blocks(Seq(first), Seq(last)),
+        errand: None,
         anchor_horizon: None,
         rows: 60,
         csv_sha256: [9; 32],

@@ -1,25 +1,25 @@
-//! One block of thousands is what the cloud will never take.
+//! One sample of thousands is what the cloud will never take.
 
 use nowbridge::measurement::{Kind, Value};
+use nowbridge::upload::UploaderConfig;
 use nowbridge::wire::bridge::Stream;
 use tokio::time::{Duration, Instant};
 
 use crate::support::memory_cloud::{MemoryCloud, Parcel, Verdict, answer};
-use crate::support::upload::{BOOTED, Depot, Held, Loop, Recorder, beats, sample, values};
+use crate::support::upload::{BOOTED, Depot, Held, Loop, Recorder, beats, config, sample, sink, values};
 
 /// No heart beats that often.
 const POISON: i32 = 251;
 const BLOCK: u64 = 100;
 
-/// Heart rate with poison in these seconds; expected is what lies in other blocks.
+/// Heart rate with poison in these seconds; expected is all the rest.
 fn poisoned(seconds: std::ops::Range<u64>, poison: &[u64]) -> (Recorder, Held) {
-    let bad = |second: u64| poison.iter().any(|bad| bad / BLOCK == second / BLOCK);
     let value = |second: u64| if poison.contains(&second) { POISON } else { 60 };
     let (mut recorder, mut held) = (Recorder::sealing_at(BLOCK as usize), Held::new());
     for second in seconds {
         let sample = sample(second * 1_000, value(second));
         recorder.record(Stream::HEART_RATE, sample);
-        if !bad(second) {
+        if !poison.contains(&second) {
             values(&mut held, Kind::HeartRate, BOOTED, &[sample]);
         }
     }
@@ -47,31 +47,73 @@ async fn only_it_becomes_a_dead_letter_with_the_clouds_words() {
         let seqs: Vec<u32> = dead.iter().map(|(seq, ..)| *seq).collect();
         let bad: Vec<u32> = poison.iter().map(|second| (second / BLOCK) as u32 + 1).collect();
         assert_eq!(seqs, bad);
-        for ((_, reason, said), second) in dead.iter().zip(&poison) {
+        for (_, reason, said) in &dead {
             assert_eq!(reason, "refused by the cloud");
-            let words = format!("422 to /v1/measurement/upload: line {}: 251 is no", second % BLOCK + 2);
-            assert!(said.contains(&words), "{said}");
+            assert!(said.contains("422 to /v1/measurement/upload: line 2: 251 is no"), "{said}");
         }
         assert_eq!(status.dead, bad.len() as u64);
+        let counted = depot.outbox.tallies(&sink()).await.unwrap();
+        assert_eq!((counted[0].sent, counted[0].dead), (20_000 - status.dead, status.dead));
+    }
+}
+
+/// How many requests it takes to find one in `samples`, and how long that is for a cloud that takes a second for each.
+async fn search(samples: u64, at: u64) -> (usize, Duration) {
+    let (mut recorder, expected) = poisoned(0..samples, &[at]);
+    let depot = Depot::holding(&mut recorder).await;
+    let cloud = MemoryCloud::judging(not_a_heart);
+    let config = UploaderConfig { max_samples: samples, ..config() };
+    Loop::start_with(config, cloud.clone(), &depot.outbox).idle().await;
+    assert_eq!((cloud.held() == expected, depot.dead().await.len()), (true, 1), "{at} of {samples}");
+    let requests = cloud.parcels().len();
+    (requests, Duration::from_secs(requests as u64))
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_found_by_halving() {
+    for at in [0, 1, 999, 4_095, 7_000, 8_191] {
+        let (requests, took) = search(8_192, at).await;
+        // Thirteen halves down to the sample, some more as blocks are kept whole, and as many doublings back to full size.
+        assert!(requests <= 32, "{requests} requests for sample {at}");
+        assert!(took <= Duration::from_secs(32));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_newest_block_waits_until_there_is_another_to_compare_it_with() {
-    let (mut recorder, mut expected) = poisoned(0..1_000, &[950]);
+async fn a_row_of_it_holds_back_neither_what_follows_nor_other_kinds() {
+    let row: Vec<u64> = (2_000..2_120).collect();
+    let (mut recorder, mut expected) = poisoned(0..4_000, &row);
+    recorder.record(Stream::TEMPERATURE, sample(0, 3_300));
+    values(&mut expected, Kind::Temperature, BOOTED, &[sample(0, 3_300)]);
+    let depot = Depot::holding(&mut recorder).await;
+    let cloud = MemoryCloud::judging(not_a_heart);
+    let began = Instant::now();
+    let status = Loop::start(cloud.clone(), &depot.outbox).idle().await;
+    assert!(began.elapsed() < Duration::from_secs(1), "nothing waits: {:?}", began.elapsed());
+    assert_eq!((cloud.held() == expected, status.dead), (true, 120));
+    let requests = cloud.parcels().len();
+    assert!(requests < 120 * 2 + 60, "{requests} requests");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_only_sample_waits_until_there_is_another_to_compare_it_with() {
+    let (mut recorder, _) = poisoned(0..1, &[0]);
     let depot = Depot::holding(&mut Recorder::new()).await;
     depot.append(recorder.take()).await;
     let cloud = MemoryCloud::judging(not_a_heart);
     let mut uploading = Loop::start(cloud.clone(), &depot.outbox);
     uploading.holding().await;
-    assert_eq!((depot.waiting().await, depot.dead().await), (BLOCK, vec![]));
+    assert_eq!((depot.waiting().await, depot.dead().await), (1, vec![]));
 
-    let more: Vec<_> = (1_000..1_100).map(|second| sample(second * 1_000, 61)).collect();
+    let (more, mut expected): (Vec<_>, _) =
+        ((1..100).map(|second| sample(second * 1_000, 61)).collect(), Held::new());
     recorder.record_all(Stream::HEART_RATE, &more);
     values(&mut expected, Kind::HeartRate, BOOTED, &more);
     depot.append(recorder.take()).await;
+    let came = Instant::now();
     uploading.wake();
     uploading.idle().await;
+    assert!(came.elapsed() < Duration::from_secs(30), "{:?}", came.elapsed());
     assert_eq!(depot.dead().await.len(), 1);
     assert_eq!(cloud.held(), expected);
 }
@@ -95,8 +137,8 @@ async fn beats_beside_the_poisoned_ones_are_kept() {
     let dead: Vec<u32> = depot.dead().await.iter().map(|(seq, ..)| *seq).collect();
     assert_eq!(dead, [5]);
     // The beats after the hole do not follow on those before it, which are marked.
-    let mut rest: Vec<_> = [&pulse[..16], &pulse[20..]].concat();
-    rest[16].value = 0;
+    let mut rest: Vec<_> = [&pulse[..19], &pulse[20..]].concat();
+    rest[19].value = 0;
     beats(&mut expected, BOOTED, &rest);
     assert_eq!(cloud.held(), expected);
 }
