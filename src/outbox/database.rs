@@ -8,7 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use uuid::Uuid;
 
-use super::{OutboxError, birth, migrate, pragmas};
+use super::{Limits, OutboxError, birth, migrate, pragmas};
 use crate::measurement::UtcMicros;
 
 pub(super) const FILE_NAME: &str = "outbox.db";
@@ -29,7 +29,7 @@ pub(super) struct Database {
 }
 
 /// Opens the database in `dir` for writing, making it if there is none.
-pub(super) fn open(dir: &Path, now: UtcMicros) -> Result<Database, OutboxError> {
+pub(super) fn open(dir: &Path, now: UtcMicros, limits: &Limits) -> Result<Database, OutboxError> {
     if rusqlite::version_number() < OLDEST_SAFE_SQLITE {
         return Err(OutboxError::UnsafeSqlite { found: rusqlite::version() });
     }
@@ -40,7 +40,7 @@ pub(super) fn open(dir: &Path, now: UtcMicros) -> Result<Database, OutboxError> 
     } else if !has_our_header(&path).map_err(cannot_use)? {
         return Err(OutboxError::NotADatabase { path });
     }
-    prepare(&path).map_err(|error| error.placed(dir))
+    prepare(&path, limits).map_err(|error| error.placed(dir))
 }
 
 /// Opens the database for reading.
@@ -58,7 +58,12 @@ pub(super) fn bytes_on_disk(dir: &Path) -> io::Result<u64> {
     Ok(size_of(&path)? + size_of(&wal_of(&path))?)
 }
 
-fn prepare(path: &Path) -> Result<Database, OutboxError> {
+/// Bytes of the write-ahead log.
+pub(super) fn wal_bytes(dir: &Path) -> io::Result<u64> {
+    size_of(&wal_of(&dir.join(FILE_NAME)))
+}
+
+fn prepare(path: &Path, limits: &Limits) -> Result<Database, OutboxError> {
     let mut connection = connect(path)?;
     // Until the schema is known to be ours, closing must not fold the write-ahead log into the file.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -67,6 +72,7 @@ fn prepare(path: &Path) -> Result<Database, OutboxError> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     pragmas::for_writer(&connection)?;
     migrate::run(&mut connection)?;
+    pragmas::cap(&connection, limits.most_pages())?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute(sql!("session_interrupt"), [])?;
     let queue_id = queue_id(&connection, path)?;

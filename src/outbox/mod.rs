@@ -14,24 +14,33 @@ macro_rules! sql {
 mod anchors;
 mod append;
 mod backlog;
+mod ballast;
 mod batches;
 mod birth;
 mod blocks;
 mod columns;
 mod database;
 mod error;
+mod evict;
+mod free;
 mod host_log;
+mod keeper;
 mod keys;
 mod ledger;
+mod limits;
 mod lock;
 mod logs;
 mod migrate;
 mod peers;
 mod pragmas;
 mod readers;
+mod removal;
+mod room;
 mod sessions;
 mod settle;
 mod summary;
+mod tidy;
+mod vacuum;
 mod writer;
 
 use std::fmt;
@@ -39,6 +48,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::Transaction;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use anchors::{Anchor, AnchorSource};
@@ -50,17 +60,23 @@ pub use error::OutboxError;
 pub use host_log::HostLog;
 pub use keys::{AnchorKey, BatchKey, LogKey, SessionKey, SinkName};
 pub use ledger::{DeadRow, GapRow, ReceiptRow};
+pub use limits::Limits;
 pub use lock::DirLock;
 pub use logs::Log;
 pub use peers::{Binding, Hold, PeerRow};
+pub use room::{Room, RoomLimit};
 pub use sessions::{SessionReport, SessionRow};
 pub use settle::{DeadLetter, Receipt};
 pub use summary::{StreamSummary, Summary};
+pub use tidy::Tidied;
 
 use crate::clock::Clock;
+use crate::measurement::UtcMicros;
 use database::Database;
 use host_log::HostBoots;
-use readers::Readers;
+use keeper::{Keeper, WalWatch};
+use readers::{Readers, Reading};
+use room::Door;
 use writer::Writer;
 
 /// An open outbox. Cheap to clone; all clones share one writer.
@@ -76,6 +92,9 @@ struct House {
     queue_id: Uuid,
     dir: PathBuf,
     host_boots: HostBoots,
+    limits: Limits,
+    room: watch::Receiver<Room>,
+    log: Arc<WalWatch>,
 }
 
 impl Outbox {
@@ -92,12 +111,14 @@ impl Outbox {
 
     /// Opens the outbox in a directory that was claimed.
     pub async fn open_claimed(lock: DirLock, clock: Clock) -> Result<Self, OutboxError> {
-        let (dir, now) = (lock.dir().to_owned(), clock.now());
+        Self::open_limited(lock, clock, Limits::default()).await
+    }
+
+    /// Opens the outbox in a directory that was claimed, to take no more room than that.
+    pub async fn open_limited(lock: DirLock, clock: Clock, limits: Limits) -> Result<Self, OutboxError> {
+        let now = clock.now();
         off_the_runtime(move || {
-            let Database { connection, queue_id } = database::open(&dir, now)?;
-            let writer = Writer::start(connection, lock, &dir)?;
-            let (readers, host_boots) = (Readers::new(&dir), HostBoots::default());
-            let house = House { writer, readers, clock, queue_id, dir, host_boots };
+            let house = House::build(lock, clock, now, limits)?;
             Ok(Self { house: Arc::new(house) })
         })
         .await
@@ -153,6 +174,22 @@ impl fmt::Debug for Outbox {
 }
 
 impl House {
+    fn build(lock: DirLock, clock: Clock, now: UtcMicros, limits: Limits) -> Result<Self, OutboxError> {
+        let dir = lock.dir().to_owned();
+        let Database { connection, queue_id } = database::open(&dir, now, &limits)?;
+        let (told, room) = watch::channel(Room::default());
+        let (reading, log) = (Arc::<Reading>::default(), Arc::<WalWatch>::default());
+        let mut keeper = Keeper::new(&dir, limits, told, Arc::clone(&reading), Arc::clone(&log));
+        keeper.begin(&connection);
+        let writer = Writer::start(connection, keeper, lock, &dir)?;
+        let (readers, host_boots) = (Readers::new(&dir, reading), HostBoots::default());
+        Ok(Self { writer, readers, clock, queue_id, dir, host_boots, limits, room, log })
+    }
+
+    fn door(&self) -> Door {
+        Door { dir: self.dir.clone(), limits: self.limits }
+    }
+
     fn shut(&self) -> Result<(), OutboxError> {
         self.readers.close();
         self.writer.stop()
