@@ -109,6 +109,18 @@ pub enum OutboxError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+    /// A backup never writes over anything.
+    #[error("{} is there already; a backup writes over nothing, so name another file", path.display())]
+    BackupExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// So much is written to the outbox that a copy of one moment is never complete.
+    #[error("the backup to {} was not done in time, since too much was written meanwhile; try again later", path.display())]
+    BackupTooSlow {
+        /// The file.
+        path: PathBuf,
+    },
     /// Any other word from SQLite.
     #[error("the outbox database refused")]
     Sql(#[from] rusqlite::Error),

@@ -20,7 +20,7 @@ pub(super) const BALLAST_BYTES: u64 = WAL_BYTES + TRANSACTION_BYTES;
 impl Limits {
     /// The cap in pages.
     pub(super) fn most_pages(&self) -> u32 {
-        u32::try_from(self.max_size.max(Self::SMALLEST_SIZE) / PAGE).unwrap_or(u32::MAX - 1)
+        u32::try_from(self.max_size / PAGE).unwrap_or(u32::MAX - 1)
     }
 
     /// Measurements may use up most of the headroom, so that live ones are still taken when history is not.

@@ -14,6 +14,7 @@ macro_rules! sql {
 mod anchors;
 mod append;
 mod backlog;
+mod backup;
 mod ballast;
 mod batches;
 mod birth;
