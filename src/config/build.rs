@@ -11,7 +11,8 @@ use super::paths::{self, Paths};
 use super::secret::SecretSource;
 use super::tables::{self, CloudTable, RadioTable, Tables, WatchTable};
 use super::{
-    CloudConfig, Config, ControlConfig, LinksConfig, LogConfig, OutboxConfig, RadioConfig, UploadConfig, WatchConfig,
+    CloudConfig, Config, ControlConfig, LinksConfig, LogConfig, OutboxConfig, RadioConfig, UploadConfig,
+    WatchConfig,
 };
 use crate::radio::bluez::{AdapterChoice, InvalidAddress};
 use crate::wire::PeerAddress;

@@ -55,9 +55,8 @@ impl Keeper {
     /// Lengthens the log and takes ballast on board. On a disk without room for the former, the latter goes overboard for it.
     pub(super) fn begin(&mut self, connection: &Connection) {
         let wal = database::wal_of(&self.dir.join(database::FILE_NAME));
-        let grown = ballast::grow_wal(&wal).or_else(|error| {
-            if self.ballast.release() { ballast::grow_wal(&wal) } else { Err(error) }
-        });
+        let grown = ballast::grow_wal(&wal)
+            .or_else(|error| if self.ballast.release() { ballast::grow_wal(&wal) } else { Err(error) });
         if let Err(error) = grown {
             tracing::warn!(%error, "The write-ahead log cannot be given its full length; the disk is full.");
             self.refused = true;
@@ -96,7 +95,9 @@ impl Keeper {
     /// A disk that is full, or says so: throws the ballast off and folds the log into what that made room for.
     fn make_way(&mut self, connection: &Connection) {
         let Ok(measured) = Measured::take(connection, &self.dir) else { return };
-        if matches!(measured.room(&self.limits), Room::Full { limit: RoomLimit::Cap }) && measured.free > BALLAST_BYTES {
+        if matches!(measured.room(&self.limits), Room::Full { limit: RoomLimit::Cap })
+            && measured.free > BALLAST_BYTES
+        {
             return;
         }
         if self.ballast.release() {

@@ -13,12 +13,14 @@ macro_rules! sql {
 
 mod anchors;
 mod append;
+mod aside;
 mod backlog;
 mod backup;
 mod ballast;
 mod batches;
 mod birth;
 mod blocks;
+mod check;
 mod columns;
 mod database;
 mod error;
@@ -37,6 +39,7 @@ mod pragmas;
 mod readers;
 mod removal;
 mod room;
+mod salvage;
 mod sessions;
 mod settle;
 mod summary;
@@ -47,6 +50,7 @@ mod writer;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use rusqlite::Transaction;
 use tokio::sync::watch;
@@ -66,6 +70,7 @@ pub use lock::DirLock;
 pub use logs::Log;
 pub use peers::{Binding, Hold, PeerRow};
 pub use room::{Room, RoomLimit};
+pub use salvage::Salvage;
 pub use sessions::{SessionReport, SessionRow};
 pub use settle::{DeadLetter, Receipt};
 pub use summary::{StreamSummary, Summary};
@@ -96,6 +101,7 @@ struct House {
     limits: Limits,
     room: watch::Receiver<Room>,
     log: Arc<WalWatch>,
+    to_be_checked: AtomicBool,
 }
 
 impl Outbox {
@@ -177,14 +183,25 @@ impl fmt::Debug for Outbox {
 impl House {
     fn build(lock: DirLock, clock: Clock, now: UtcMicros, limits: Limits) -> Result<Self, OutboxError> {
         let dir = lock.dir().to_owned();
-        let Database { connection, queue_id } = database::open(&dir, now, &limits)?;
+        let Database { connection, queue_id, to_be_checked } = database::open(&dir, now, &limits)?;
         let (told, room) = watch::channel(Room::default());
         let (reading, log) = (Arc::<Reading>::default(), Arc::<WalWatch>::default());
         let mut keeper = Keeper::new(&dir, limits, told, Arc::clone(&reading), Arc::clone(&log));
         keeper.begin(&connection);
         let writer = Writer::start(connection, keeper, lock, &dir)?;
         let (readers, host_boots) = (Readers::new(&dir, reading), HostBoots::default());
-        Ok(Self { writer, readers, clock, queue_id, dir, host_boots, limits, room, log })
+        Ok(Self {
+            writer,
+            readers,
+            clock,
+            queue_id,
+            dir,
+            host_boots,
+            limits,
+            room,
+            log,
+            to_be_checked: to_be_checked.into(),
+        })
     }
 
     fn door(&self) -> Door {

@@ -41,20 +41,38 @@ impl Readers {
         self.idle().take();
     }
 
+    /// The same on a connection of its own, which has nothing in memory: what it sees is what the disk holds.
+    pub(super) fn run_afresh<T, F>(&self, query: F) -> Result<T, OutboxError>
+    where
+        F: FnOnce(&Transaction<'_>) -> Result<T, OutboxError>,
+    {
+        let connection = database::open_reader(&self.dir);
+        let seen = connection.and_then(|mut connection| self.look(&mut connection, query));
+        seen.map_err(|error| error.placed(&self.dir))
+    }
+
     fn view<T, F>(&self, query: F) -> Result<T, OutboxError>
     where
         F: FnOnce(&Transaction<'_>) -> Result<T, OutboxError>,
     {
         let idle = self.idle().as_mut().ok_or(OutboxError::Closed)?.pop();
         let mut connection = idle.map_or_else(|| database::open_reader(&self.dir), Ok)?;
-        let number = self.reading.begin(connection.get_interrupt_handle());
-        let value = connection.transaction().map_err(OutboxError::from).and_then(|tx| query(&tx));
-        self.reading.end(number);
-        let value = value?;
+        let value = self.look(&mut connection, query)?;
         if let Some(idle) = self.idle().as_mut().filter(|idle| idle.len() < KEPT) {
             idle.push(connection);
         }
         Ok(value)
+    }
+
+    /// While it looks, it can be interrupted.
+    fn look<T, F>(&self, connection: &mut Connection, query: F) -> Result<T, OutboxError>
+    where
+        F: FnOnce(&Transaction<'_>) -> Result<T, OutboxError>,
+    {
+        let number = self.reading.begin(connection.get_interrupt_handle());
+        let value = connection.transaction().map_err(OutboxError::from).and_then(|tx| query(&tx));
+        self.reading.end(number);
+        value
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Option<Vec<Connection>>> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::blocks::from_seconds;
-use super::{Outbox, OutboxError, Room, SinkName, batches, columns, database};
+use super::{Outbox, OutboxError, Room, Salvage, SinkName, batches, columns, database, salvage};
 use crate::measurement::{Kind, UtcMicros};
 use crate::wire::bridge::Stream;
 
@@ -26,6 +26,9 @@ pub struct Summary {
     /// How much room there is.
     #[serde(default)]
     pub room: Room,
+    /// What was fetched from a damaged database, if one had to be moved aside.
+    #[serde(default)]
+    pub salvage: Option<Salvage>,
     /// Logs: eras of logs of watches.
     pub logs: u64,
     /// Each stream that has blocks, and each kind made from it.
@@ -103,7 +106,7 @@ impl Outbox {
                 tx.query_row(sql!("removed_why"), [why], |row| row.get(0).map(i64::cast_unsigned))
             };
             let (freed_samples, evicted_samples) = (removed("freed")?, removed("evicted")?);
-            let streams = streams(tx, &sink)?;
+            let (streams, salvage) = (streams(tx, &sink)?, salvage::known(tx)?);
             let (oldest_received, newest_received) = tx.query_row(sql!("block_ages"), [], |row| {
                 let at =
                     |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(from_seconds));
@@ -116,6 +119,7 @@ impl Outbox {
                     wal_bytes,
                     wal_starved,
                     room,
+                    salvage,
                     freed_samples,
                     evicted_samples,
                     logs: columns::count(row, "logs")?,

@@ -32,6 +32,8 @@ pub struct Tidied {
 impl Outbox {
     /// Tidies up once. Between its small transactions others take their turn.
     pub async fn tidy(&self) -> Result<Tidied, OutboxError> {
+        self.salvage_if_due().await?;
+        self.check_if_due().await?;
         let mut tidied = Tidied::default();
         if self.house.clock.is_set() {
             tidied.freed += self.free(Pace::Age).await?;
@@ -43,7 +45,10 @@ impl Outbox {
             tidied.evicted = self.evict().await?;
         }
         if tidied.evicted > 0 {
-            tracing::warn!(blocks = tidied.evicted, "The outbox is full; its oldest blocks made way for new ones.");
+            tracing::warn!(
+                blocks = tidied.evicted,
+                "The outbox is full; its oldest blocks made way for new ones."
+            );
         }
         self.restore_ballast().await?;
         tidied.vacuumed = self.vacuum_step().await?;
@@ -73,7 +78,8 @@ impl Outbox {
         for log in self.logs().await? {
             loop {
                 let (now_s, limits) = (self.house.clock.now().seconds().0, self.house.limits);
-                let blocks = self.write(move |tx| free::round(tx, &log, pace.limit(tx, now_s, &limits)?)).await?;
+                let blocks =
+                    self.write(move |tx| free::round(tx, &log, pace.limit(tx, now_s, &limits)?)).await?;
                 freed += blocks;
                 if blocks == 0 {
                     break;

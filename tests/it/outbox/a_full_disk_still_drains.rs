@@ -7,9 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use nowbridge::measurement::Kind;
-use nowbridge::outbox::{
-    Batch, Limits, Log, Outbox, OutboxError, Room, RoomLimit, SessionKey,
-};
+use nowbridge::outbox::{Batch, Limits, Log, Outbox, OutboxError, Room, RoomLimit, SessionKey};
 use nowbridge::wire::bridge::{LogId, Seq, Stream};
 use tempfile::TempDir;
 

@@ -1,9 +1,10 @@
 //! Stories about the outbox.
 
-mod a_batch_is_written_down_before_it_is_sent;
 mod a_backup_is_whole;
+mod a_batch_is_written_down_before_it_is_sent;
 mod a_commit_takes_no_simulated_time;
 mod a_counter_that_goes_backwards_starts_an_era;
+mod a_damaged_outbox_begins_anew;
 mod a_full_disk_still_drains;
 mod a_reader_does_not_stop_the_log;
 mod an_address_is_bound_to_one_device;

@@ -18,16 +18,25 @@ use crate::support::outbox::{NOON, WATCH, batch, block, receipt};
 const KINDS: [Kind; 3] = [Kind::HeartRate, Kind::HeartBeat, Kind::Temperature];
 const SINKS: [&str; 2] = ["nowatch", "folder"];
 /// The schema, the reserve for receipts, and a few pages.
-const LIMITS: Limits =
-    Limits { max_size: 370 * 4_096, keep_free: 0, keep_sent: Duration::from_hours(24) };
+const LIMITS: Limits = Limits { max_size: 370 * 4_096, keep_free: 0, keep_sent: Duration::from_hours(24) };
 
 #[derive(Clone, Debug)]
 enum Step {
-    Append { kinds: Vec<Option<Kind>>, times: usize },
+    Append {
+        kinds: Vec<Option<Kind>>,
+        times: usize,
+    },
     /// To a sink, so many blocks. How it ends.
-    Send { sink: usize, kind: Kind, blocks: u32, end: End },
+    Send {
+        sink: usize,
+        kind: Kind,
+        blocks: u32,
+        end: End,
+    },
     Tidy,
-    PassDays { days: u64 },
+    PassDays {
+        days: u64,
+    },
     Reopen,
 }
 
@@ -161,7 +170,10 @@ impl Trial {
         assert_eq!(gone.len() as u64, tidied.freed + tidied.evicted);
         self.evictions += u64::from(tidied.evicted > 0);
         let Some(last) = gone.last() else { return };
-        assert!(after.range(..last).count() <= KINDS.len() + 1, "only the last block of each stream stays behind");
+        assert!(
+            after.range(..last).count() <= KINDS.len() + 1,
+            "only the last block of each stream stays behind"
+        );
         let gaps = self.outbox.gaps(u32::MAX).await.unwrap();
         for seq in gone {
             let is_named = gaps.iter().any(|gap| {
@@ -180,7 +192,8 @@ impl Trial {
             let summary = self.outbox.summary(&sink(index)).await.unwrap();
             let backlog = self.outbox.backlog(&sink(index)).await.unwrap();
             for row in summary.streams.iter().filter(|row| row.kind.is_some()) {
-                let accepted = self.accepted.values().filter(|stream| **stream == row.stream).count() as u64 * 60;
+                let accepted =
+                    self.accepted.values().filter(|stream| **stream == row.stream).count() as u64 * 60;
                 let queued = backlog.iter().find(|waiting| Some(waiting.kind) == row.kind);
                 let queued = queued.map_or(0, |waiting| waiting.samples);
                 let told = queued + row.uploaded + row.dead + row.held + row.missed;

@@ -17,9 +17,8 @@ async fn filled(dir: &TempDir, settle_first: bool) -> (Outbox, u32) {
     let session = outbox.begin_session(WATCH, Some(log.key)).await.unwrap();
     let mut seen = Vec::new();
     for first in (1..).step_by(GROUP as usize) {
-        let blocks = (first..first + GROUP).map(|seq| {
-            full_block(seq, if seq % 2 == 0 { Stream::BEATS } else { Stream::HEART_RATE })
-        });
+        let blocks = (first..first + GROUP)
+            .map(|seq| full_block(seq, if seq % 2 == 0 { Stream::BEATS } else { Stream::HEART_RATE }));
         match outbox.append(log.key, session, blocks.collect(), vec![]).await {
             Ok(_) => seen.push(*outbox.room().borrow()),
             Err(error) => {
@@ -76,7 +75,10 @@ async fn what_goes_is_the_oldest_and_leaves_one_gap_a_stream() {
     assert!(matches!(error, OutboxError::NotOpen { state: BatchState::Recut, .. }), "{error}");
     let summary = outbox.summary(&cloud()).await.unwrap();
     let missed: u64 = summary.streams.iter().map(|row| row.missed).sum();
-    assert_eq!((missed, summary.streams.iter().map(|row| row.accepted()).sum()), (summary.evicted_samples, u64::from(last) * 200));
+    assert_eq!(
+        (missed, summary.streams.iter().map(|row| row.accepted()).sum()),
+        (summary.evicted_samples, u64::from(last) * 200)
+    );
     let waiting = outbox.backlog(&cloud()).await.unwrap();
     for row in &summary.streams {
         let of_kind = waiting.iter().find(|backlog| Some(backlog.kind) == row.kind).unwrap();
@@ -99,7 +101,10 @@ async fn nothing_is_evicted_while_something_can_be_freed() {
     let (outbox, last) = filled(&dir, false).await;
     let log = outbox.logs().await.unwrap()[0];
     for kind in [Kind::HeartRate, Kind::HeartBeat] {
-        let new = nowbridge::outbox::NewBatch { kind, ..batch(log.key, if kind == Kind::HeartRate { 1 } else { 2 }, last / 2) };
+        let new = nowbridge::outbox::NewBatch {
+            kind,
+            ..batch(log.key, if kind == Kind::HeartRate { 1 } else { 2 }, last / 2)
+        };
         let sent = outbox.persist_batch(new).await.unwrap();
         outbox.settle(sent.key, receipt()).await.unwrap();
     }

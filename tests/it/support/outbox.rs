@@ -6,8 +6,8 @@ use bytes::Bytes;
 use nowbridge::clock::Clock;
 use nowbridge::measurement::{Kind, UtcMicros};
 use nowbridge::outbox::{
-    Appended, GapCause, Limits, Log, LogKey, NewBatch, NewBlock, NewGap, Outbox, OutboxError, Receipt, SessionKey,
-    SinkName,
+    Appended, GapCause, Limits, Log, LogKey, NewBatch, NewBlock, NewGap, Outbox, OutboxError, Receipt,
+    SessionKey, SinkName,
 };
 use nowbridge::wire::bridge::{Boot, DeviceId, LogId, Seq, Stream};
 use tempfile::TempDir;
