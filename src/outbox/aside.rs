@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::OutboxError;
 use super::database::{self, FILE_NAME};
 
 /// Lies beside a database in which damage was found while it was in use: the next start looks at all of it.
@@ -50,6 +51,17 @@ pub(super) fn is_done_with(aside: &Path) -> io::Result<()> {
 
 pub(super) fn mark(dir: &Path) -> io::Result<()> {
     File::create(dir.join(MARK))?.sync_all()
+}
+
+/// Marks the database if the error says that it is damaged.
+pub(super) fn mark_if_damaged(dir: &Path, error: &OutboxError) {
+    let OutboxError::Corrupt { detail, .. } = error else { return };
+    if !is_marked(dir) && mark(dir).is_ok() {
+        tracing::error!(
+            damage = detail,
+            "The outbox is damaged; restart nowbridge to have it moved aside and salvaged."
+        );
+    }
 }
 
 pub(super) fn is_marked(dir: &Path) -> bool {

@@ -1,6 +1,7 @@
 //! Eviction: without room the oldest blocks go although somebody still waits for them, and the ledger says which.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use rusqlite::{Transaction, params};
 
@@ -40,8 +41,7 @@ struct Doomed {
 impl Doomed {
     fn of(tx: &Transaction<'_>, log: &Log) -> Result<Self, OutboxError> {
         let needs = removal::needs(tx, log.key)?;
-        let pinned: Option<Seq> =
-            tx.prepare_cached(sql!("log_pinned"))?.query_row([log.key], |row| row.get(0))?;
+        let asked_for = asked_for(tx, log.key)?;
         let oldest = removal::oldest(tx, log.key, log.cursor, ROUND)?;
         let through = oldest.last().map_or(Seq(0), |block| block.seq);
         let last = last_of_each_stream(&oldest);
@@ -49,7 +49,9 @@ impl Doomed {
             // Without a sink everything that could be sent waits for one.
             (needs.is_empty() && block.stream.kind().is_some())
                 || needs.iter().any(|need| need.wants(block))
-                || pinned.is_some_and(|pinned| block.seq >= pinned && block.stream.kind().is_some())
+                || asked_for
+                    .iter()
+                    .any(|(stream, range)| *stream == block.stream && range.contains(&block.seq))
         };
         let going = oldest.into_iter().filter_map(|block| match is_wanted(&block) {
             true => Some((block, Why::Evicted)),
@@ -76,6 +78,14 @@ impl Doomed {
         tx.prepare_cached(sql!("log_removed"))?.execute(params![log, through])?;
         Ok(going.len() as u64)
     }
+}
+
+/// What lies behind a cursor and is yet to be sent: held in quarantine, or to be sent once more. What is dead has its bytes elsewhere.
+fn asked_for(tx: &Transaction<'_>, log: LogKey) -> Result<Vec<(Stream, RangeInclusive<Seq>)>, OutboxError> {
+    let mut list = tx.prepare_cached(sql!("log_asked_for"))?;
+    let ranges =
+        list.query_map([log], |row| Ok((batches::stream_of(row.get(0)?), row.get(1)?..=row.get(2)?)))?;
+    Ok(ranges.collect::<Result<_, _>>()?)
 }
 
 /// Blocks of a stream that go one after the other.

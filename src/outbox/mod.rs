@@ -154,7 +154,7 @@ impl Outbox {
         F: FnOnce(&Transaction<'_>) -> Result<T, OutboxError> + Send + 'static,
     {
         let house = Arc::clone(&self.house);
-        off_the_runtime(move || house.writer.run(job)).await
+        off_the_runtime(move || house.noticing(house.writer.run(job))).await
     }
 
     /// A disk that is full, or is no longer: the database may not grow beyond so many pages, or what it has now.
@@ -170,7 +170,7 @@ impl Outbox {
         F: FnOnce(&Transaction<'_>) -> Result<T, OutboxError> + Send + 'static,
     {
         let house = Arc::clone(&self.house);
-        off_the_runtime(move || house.readers.run(query)).await
+        off_the_runtime(move || house.noticing(house.readers.run(query))).await
     }
 }
 
@@ -202,6 +202,11 @@ impl House {
             log,
             to_be_checked: to_be_checked.into(),
         })
+    }
+
+    /// Damage that shows in use makes the next start look at all of the database.
+    fn noticing<T>(&self, done: Result<T, OutboxError>) -> Result<T, OutboxError> {
+        done.inspect_err(|error| aside::mark_if_damaged(&self.dir, error))
     }
 
     fn door(&self) -> Door {

@@ -104,3 +104,35 @@ impl Reading {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_long_look_is_ended_and_told_to_come_again() {
+        let dir = tempfile::TempDir::new().unwrap();
+        Connection::open(dir.path().join(database::FILE_NAME)).unwrap();
+        let reading = Arc::<Reading>::default();
+        let readers = Readers::new(dir.path(), Arc::clone(&reading));
+        let endless =
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+        thread::scope(|scope| {
+            let look = scope.spawn(|| {
+                readers.run(|tx| Ok(tx.query_row(endless, [], |row| row.get::<_, i64>(0))?)).unwrap_err()
+            });
+            while !look.is_finished() {
+                reading.interrupt();
+                thread::yield_now();
+            }
+            let error = look.join().unwrap();
+            assert!(error.is_transient() && matches!(error, OutboxError::Interrupted { .. }), "{error}");
+        });
+        assert_eq!(
+            readers.run(|tx| Ok(tx.query_row("SELECT 7", [], |row| row.get::<_, i64>(0))?)).unwrap(),
+            7
+        );
+    }
+}

@@ -226,9 +226,9 @@ fn insert(tx: &Transaction<'_>, log: LogKey, found: &[Found]) -> Result<(), Outb
 
 /// Writes down which numbers were lost. Returns how many.
 fn name_holes(tx: &Transaction<'_>, log: &Log, file: &str, now: UtcMicros) -> Result<u64, OutboxError> {
-    let mut list = tx.prepare_cached(sql!("salvage_known_ranges"))?;
+    let mut known = tx.prepare_cached(sql!("salvage_known_ranges"))?;
     let end = log.cursor.0.saturating_add(1);
-    let ranges = list.query_map(params![log.key, end], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let ranges = known.query_map(params![log.key, end], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (mut next, mut lost, mut holes) = (1_u32, 0, Vec::new());
     for range in ranges {
         let (from, to): (u32, u32) = range?;

@@ -32,8 +32,6 @@ pub struct Tidied {
 impl Outbox {
     /// Tidies up once. Between its small transactions others take their turn.
     pub async fn tidy(&self) -> Result<Tidied, OutboxError> {
-        self.salvage_if_due().await?;
-        self.check_if_due().await?;
         let mut tidied = Tidied::default();
         if self.house.clock.is_set() {
             tidied.freed += self.free(Pace::Age).await?;
@@ -52,6 +50,8 @@ impl Outbox {
         }
         self.restore_ballast().await?;
         tidied.vacuumed = self.vacuum_step().await?;
+        self.salvage_if_due().await?;
+        self.check_if_due().await?;
         Ok(tidied)
     }
 

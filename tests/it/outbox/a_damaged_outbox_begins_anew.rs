@@ -107,7 +107,7 @@ async fn a_file_that_was_cut_off_gives_what_is_left_of_it() {
     let (dir, _) = closed().await;
     let file = dir.path().join("outbox.db");
     let length = fs::metadata(&file).unwrap().len();
-    fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(length / 2 / 4096 * 4096).unwrap();
+    fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(length / 5 * 4 / 4096 * 4096).unwrap();
     let outbox = open(dir.path()).await.unwrap();
     let salvage = outbox.salvage().await.unwrap().unwrap();
     assert!(salvage.done && salvage.blocks > 300, "{salvage:?}");

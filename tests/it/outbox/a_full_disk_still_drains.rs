@@ -124,6 +124,7 @@ async fn receipts_are_stored_the_backlog_drains_and_ingest_resumes() {
     it.drain().await;
     let receipts = it.outbox.receipts(u32::MAX).await.unwrap();
     assert_eq!(receipts.len(), 1_000);
+    assert!(!has_ballast(&disk), "this took more than was there");
 
     let tidied = it.outbox.tidy().await.unwrap();
     assert!(tidied.freed > 1_900 && tidied.evicted == 0, "{tidied:?}");

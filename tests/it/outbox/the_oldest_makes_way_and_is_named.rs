@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use nowbridge::measurement::Kind;
-use nowbridge::outbox::{BatchState, GapCause, Limits, Outbox, OutboxError, Room, RoomLimit, Tidied};
+use nowbridge::outbox::{
+    BatchState, DeadLetter, GapCause, Limits, NewBatch, Outbox, OutboxError, Room, RoomLimit, Tidied,
+};
 use nowbridge::wire::bridge::{LogId, Seq, Stream};
 use tempfile::TempDir;
 
@@ -101,10 +103,7 @@ async fn nothing_is_evicted_while_something_can_be_freed() {
     let (outbox, last) = filled(&dir, false).await;
     let log = outbox.logs().await.unwrap()[0];
     for kind in [Kind::HeartRate, Kind::HeartBeat] {
-        let new = nowbridge::outbox::NewBatch {
-            kind,
-            ..batch(log.key, if kind == Kind::HeartRate { 1 } else { 2 }, last / 2)
-        };
+        let new = NewBatch { kind, ..batch(log.key, if kind == Kind::HeartRate { 1 } else { 2 }, last / 2) };
         let sent = outbox.persist_batch(new).await.unwrap();
         outbox.settle(sent.key, receipt()).await.unwrap();
     }
@@ -112,4 +111,23 @@ async fn nothing_is_evicted_while_something_can_be_freed() {
     assert!(tidied.freed > u64::from(last) / 3 && tidied.evicted == 0, "{tidied:?}");
     assert!(outbox.gaps(10).await.unwrap().is_empty());
     assert_eq!(*outbox.room().borrow(), Room::Ample);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_is_not_called_lost_because_a_dead_letter_keeps_it_from_being_freed() {
+    let dir = TempDir::new().unwrap();
+    let (outbox, last) = filled(&dir, false).await;
+    let log = outbox.logs().await.unwrap()[0];
+    let poison = outbox.persist_batch(batch(log.key, 1, 1)).await.unwrap();
+    let letter = DeadLetter { reason: "refused".to_owned(), status: Some(422), response: None };
+    outbox.dead_letter(poison.key, letter).await.unwrap();
+    for (kind, first) in [(Kind::HeartRate, 3), (Kind::HeartBeat, 2)] {
+        let new = NewBatch { kind, ..batch(log.key, first, last) };
+        let sent = outbox.persist_batch(new).await.unwrap();
+        outbox.settle(sent.key, receipt()).await.unwrap();
+    }
+    let tidied = outbox.tidy().await.unwrap();
+    assert!(tidied.freed + tidied.evicted > 500, "{tidied:?}");
+    assert!(outbox.gaps(10).await.unwrap().is_empty());
+    assert_eq!(outbox.summary(&cloud()).await.unwrap().evicted_samples, 0);
 }

@@ -6,7 +6,7 @@ use nowbridge::outbox::{DeadLetter, NewBatch, Outbox, SinkName};
 use nowbridge::wire::bridge::{Seq, Stream};
 use tempfile::TempDir;
 
-use crate::support::outbox::{NOON, Opened, batch, block, cloud, receipt};
+use crate::support::outbox::{NOON, Opened, batch, block, cloud, full_block, receipt};
 
 const NINE_DAYS: Duration = Duration::from_hours(9 * 24);
 
@@ -99,4 +99,23 @@ async fn a_clock_that_is_wrong_makes_nothing_old() {
         outbox.close().await.unwrap();
     }
     drop::<TempDir>(dir);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_is_mostly_empty_gives_pages_back() {
+    let it = Opened::new().await;
+    let last = 72_000;
+    for first in (1..last).step_by(2_000) {
+        let blocks = (first..first + 2_000).map(|seq| full_block(seq, Stream::HEART_RATE)).collect();
+        it.outbox.append(it.log.key, it.session, blocks, vec![]).await.unwrap();
+    }
+    send(&it, &cloud(), Kind::HeartRate, 1, last).await;
+    tokio::time::advance(NINE_DAYS).await;
+    it.append([last + 1]).await.unwrap();
+    let first = it.outbox.tidy().await.unwrap();
+    assert!(first.freed > 70_000 && (1..=8 << 20).contains(&first.vacuumed), "{first:?}");
+    while it.outbox.tidy().await.unwrap().vacuumed > 0 {}
+    it.outbox.close().await.unwrap();
+    let bytes = std::fs::metadata(it.dir.path().join("outbox.db")).unwrap().len();
+    assert!((15 << 20..17 << 20).contains(&bytes), "{bytes}: sixteen spare megabytes are kept");
 }
