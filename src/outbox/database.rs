@@ -138,13 +138,11 @@ fn check_pages(connection: &Connection, path: &Path, ended_well: bool) -> Result
     if !aside::is_marked(dir) && fs::metadata(path).is_ok_and(|file| file.len() > most) {
         return Ok(false);
     }
-    match check::damage(connection)? {
-        Some(detail) => Err(OutboxError::Corrupt { path: path.to_owned(), detail }),
-        None => {
-            aside::unmark(dir);
-            Ok(true)
-        }
+    if let Some(detail) = check::damage(connection)? {
+        return Err(OutboxError::Corrupt { path: path.to_owned(), detail });
     }
+    aside::unmark(dir);
+    Ok(true)
 }
 
 fn queue_id(connection: &Connection, path: &Path) -> Result<Uuid, OutboxError> {

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use nowbridge::measurement::Kind;
 use nowbridge::outbox::{
-    BatchState, DeadLetter, GapCause, Limits, NewBatch, Outbox, OutboxError, Room, RoomLimit, Tidied,
+    BatchState, DeadLetter, GapCause, Limits, NewBatch, Outbox, OutboxError, Room, RoomLimit, StreamSummary,
+    Tidied,
 };
 use nowbridge::wire::bridge::{LogId, Seq, Stream};
 use tempfile::TempDir;
@@ -78,7 +79,7 @@ async fn what_goes_is_the_oldest_and_leaves_one_gap_a_stream() {
     let summary = outbox.summary(&cloud()).await.unwrap();
     let missed: u64 = summary.streams.iter().map(|row| row.missed).sum();
     assert_eq!(
-        (missed, summary.streams.iter().map(|row| row.accepted()).sum()),
+        (missed, summary.streams.iter().map(StreamSummary::accepted).sum()),
         (summary.evicted_samples, u64::from(last) * 200)
     );
     let waiting = outbox.backlog(&cloud()).await.unwrap();
