@@ -119,7 +119,10 @@ const fn of_config(error: &ConfigError) -> u8 {
 const fn of_outbox(error: &OutboxError) -> u8 {
     match error {
         OutboxError::InUse { .. } | OutboxError::Busy { .. } => TRY_LATER,
-        OutboxError::CannotUse { .. } | OutboxError::DiskFull { .. } => CANNOT_CREATE,
+        OutboxError::CannotUse { .. }
+        | OutboxError::DiskFull { .. }
+        | OutboxError::CapReached { .. }
+        | OutboxError::NoHeadroom { .. } => CANNOT_CREATE,
         OutboxError::NewerSchema { .. } => CONFIG,
         OutboxError::NotADatabase { .. } | OutboxError::Corrupt { .. } => DATA,
         _ => SOFTWARE,

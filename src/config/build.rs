@@ -12,7 +12,8 @@ use super::paths::{self, Paths};
 use super::secret::SecretSource;
 use super::tables::{self, CloudTable, RadioTable, Tables, WatchTable};
 use super::{
-    CloudConfig, Config, ControlConfig, LinksConfig, LogConfig, RadioConfig, UploadConfig, WatchConfig,
+    CloudConfig, Config, ControlConfig, LinksConfig, LogConfig, OutboxConfig, RadioConfig, UploadConfig,
+    WatchConfig,
 };
 use crate::wire::PeerAddress;
 
@@ -31,6 +32,11 @@ pub(super) fn build(source: Option<&Source>, tables: Tables, env: &Env) -> Resul
         watches: watches(&file, tables.watch, &radio)?,
         radio,
         links: LinksConfig { most: tables.radio.max_links, power_cycle: tables.radio.power_cycle },
+        outbox: OutboxConfig {
+            max_size: tables.outbox.max_size,
+            keep_free: tables.outbox.keep_free,
+            keep_sent: tables.outbox.keep_sent,
+        },
         upload: UploadConfig {
             max_rows: tables.upload.max_rows,
             consent_check_every: tables.upload.consent_check_every,

@@ -24,10 +24,10 @@ pub(super) struct Table {
 pub(super) const TOP: Table = Table {
     name: "",
     written: "the top level",
-    keys: &["cloud", "state", "control", "radio", "watch", "upload", "log"],
+    keys: &["cloud", "state", "control", "radio", "watch", "outbox", "upload", "log"],
 };
 
-pub(super) const TABLES: [Table; 7] = [
+pub(super) const TABLES: [Table; 8] = [
     Table {
         name: "cloud",
         written: "[cloud]",
@@ -41,6 +41,7 @@ pub(super) const TABLES: [Table; 7] = [
         keys: &["kind", "adapter", "air", "max_links", "power_cycle"],
     },
     Table { name: "watch", written: "[[watch]]", keys: &["address", "name", "mode", "sync_every", "quiet"] },
+    Table { name: "outbox", written: "[outbox]", keys: &["max_size", "keep_free", "keep_sent"] },
     Table { name: "upload", written: "[upload]", keys: &["max_rows", "consent_check_every"] },
     Table { name: "log", written: "[log]", keys: &["filter", "format"] },
 ];

@@ -14,6 +14,7 @@ mod parse;
 mod paths;
 mod quiet;
 mod secret;
+mod size;
 mod tables;
 
 use std::io;
@@ -48,6 +49,8 @@ pub struct Config {
     pub links: LinksConfig,
     /// The watches to look after; no two share an address or a name.
     pub watches: Vec<WatchConfig>,
+    /// How much room the outbox may take.
+    pub outbox: OutboxConfig,
     /// How measurements are sent.
     pub upload: UploadConfig,
     /// What the log holds.
@@ -158,6 +161,32 @@ pub enum WatchMode {
     Stay,
     /// Connect, synchronise, let go: the watch stays free for a phone and its battery lasts.
     Release,
+}
+
+/// How much room the outbox may take, and how long it keeps what has been sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutboxConfig {
+    /// Bytes that the database may grow to.
+    pub max_size: u64,
+    /// Bytes of the disk that are left to others.
+    pub keep_free: u64,
+    /// How long a block is kept after it was stored, though everyone has it.
+    pub keep_sent: Duration,
+}
+
+impl OutboxConfig {
+    /// A smaller outbox would hardly hold a day.
+    pub const SMALLEST_SIZE: u64 = 16 * 1_024 * 1_024;
+}
+
+impl Default for OutboxConfig {
+    fn default() -> Self {
+        Self {
+            max_size: 1_024 * 1_024 * 1_024,
+            keep_free: 64 * 1_024 * 1_024,
+            keep_sent: Duration::from_hours(7 * 24),
+        }
+    }
 }
 
 /// How measurements are sent.

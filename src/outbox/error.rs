@@ -77,6 +77,30 @@ pub enum OutboxError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+    /// The outbox has all the room that it may take.
+    #[error("the outbox in {} is full: it has reached its max_size of {} MiB; it takes more when something was sent, or raise max_size", dir.display(), max_size >> 20)]
+    CapReached {
+        /// The outbox directory.
+        dir: PathBuf,
+        /// The cap, in bytes.
+        max_size: u64,
+    },
+    /// What the disk has left is for others.
+    #[error("the disk that holds {} is full but for what keep_free leaves to others ({} MiB); free some space", dir.display(), keep_free >> 20)]
+    NoHeadroom {
+        /// The outbox directory.
+        dir: PathBuf,
+        /// What is left to others, in bytes.
+        keep_free: u64,
+    },
+    /// A look at the outbox took so long that its write-ahead log grew.
+    #[error("a long look at the outbox in {} was ended, since its log could not be folded; look again", dir.display())]
+    Interrupted {
+        /// The outbox directory.
+        dir: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
     /// Somebody else (a database shell, say) kept the database locked for longer than we wait.
     #[error("another program keeps the database in {} locked", dir.display())]
     Busy {
@@ -84,6 +108,18 @@ pub enum OutboxError {
         dir: PathBuf,
         /// What SQLite said.
         source: rusqlite::Error,
+    },
+    /// A backup never writes over anything.
+    #[error("{} is there already; a backup writes over nothing, so name another file", path.display())]
+    BackupExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// So much is written to the outbox that a copy of one moment is never complete.
+    #[error("the backup to {} was not done in time, since too much was written meanwhile; try again later", path.display())]
+    BackupTooSlow {
+        /// The file.
+        path: PathBuf,
     },
     /// Any other word from SQLite.
     #[error("the outbox database refused")]
@@ -183,7 +219,11 @@ impl OutboxError {
     /// Whether the same call may succeed later without a change in what is asked.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::DiskFull { .. } | Self::Busy { .. } => true,
+            Self::DiskFull { .. }
+            | Self::CapReached { .. }
+            | Self::NoHeadroom { .. }
+            | Self::Interrupted { .. }
+            | Self::Busy { .. } => true,
             // A file system that is away for a while, or a disk that has hiccups.
             Self::Sql(source) => matches!(
                 source.sqlite_error_code(),
@@ -201,6 +241,7 @@ impl OutboxError {
             Some(ErrorCode::DiskFull) => Self::DiskFull { dir, source },
             Some(ErrorCode::SystemIoFailure) if is_without_room(&source) => Self::DiskFull { dir, source },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { dir, source },
+            Some(ErrorCode::OperationInterrupted) => Self::Interrupted { dir, source },
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Self::Corrupt { path: dir.join(super::database::FILE_NAME), detail: source.to_string() }
             }

@@ -73,8 +73,9 @@ impl Outbox {
         blocks: Vec<NewBlock>,
         gaps: Vec<NewGap>,
     ) -> Result<Appended, OutboxError> {
-        let now = self.house.clock.now();
+        let (now, door) = (self.house.clock.now(), self.house.door());
         self.write(move |tx| {
+            door.admit(tx)?;
             for anchor in anchors {
                 anchors::insert(tx, log, anchor)?;
             }

@@ -13,17 +13,25 @@ macro_rules! sql {
 
 mod anchors;
 mod append;
+mod aside;
 mod backlog;
+mod backup;
+mod ballast;
 mod batches;
 mod birth;
 mod blocks;
+mod check;
 mod columns;
 mod database;
 mod errands;
 mod error;
+mod evict;
+mod free;
 mod host_log;
+mod keeper;
 mod keys;
 mod ledger;
+mod limits;
 mod lock;
 mod logs;
 mod migrate;
@@ -31,17 +39,24 @@ mod peers;
 mod pragmas;
 mod quarantine;
 mod readers;
+mod removal;
+mod room;
+mod salvage;
 mod sessions;
 mod settle;
 mod span;
 mod summary;
+mod tidy;
+mod vacuum;
 mod writer;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use rusqlite::Transaction;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use anchors::{Anchor, AnchorSource};
@@ -54,19 +69,26 @@ pub use error::OutboxError;
 pub use host_log::HostLog;
 pub use keys::{AnchorKey, BatchKey, ErrandKey, LogKey, QuarantineKey, SessionKey, SinkName};
 pub use ledger::{DeadRow, GapRow, ReceiptRow};
+pub use limits::Limits;
 pub use lock::DirLock;
 pub use logs::Log;
 pub use peers::{Binding, Hold, PeerRow};
 pub use quarantine::{HeldBack, QuarantineRow};
+pub use room::{Room, RoomLimit};
+pub use salvage::Salvage;
 pub use sessions::{SessionReport, SessionRow};
 pub use settle::{DeadLetter, Receipt, Tally};
 pub use span::{Position, Span};
 pub use summary::{StreamSummary, Summary};
+pub use tidy::Tidied;
 
 use crate::clock::Clock;
+use crate::measurement::UtcMicros;
 use database::Database;
 use host_log::HostBoots;
-use readers::Readers;
+use keeper::{Keeper, WalWatch};
+use readers::{Readers, Reading};
+use room::Door;
 use writer::Writer;
 
 /// An open outbox. Cheap to clone; all clones share one writer.
@@ -82,6 +104,10 @@ struct House {
     queue_id: Uuid,
     dir: PathBuf,
     host_boots: HostBoots,
+    limits: Limits,
+    room: watch::Receiver<Room>,
+    log: Arc<WalWatch>,
+    to_be_checked: AtomicBool,
 }
 
 impl Outbox {
@@ -98,12 +124,14 @@ impl Outbox {
 
     /// Opens the outbox in a directory that was claimed.
     pub async fn open_claimed(lock: DirLock, clock: Clock) -> Result<Self, OutboxError> {
-        let (dir, now) = (lock.dir().to_owned(), clock.now());
+        Self::open_limited(lock, clock, Limits::default()).await
+    }
+
+    /// Opens the outbox in a directory that was claimed, to take no more room than that.
+    pub async fn open_limited(lock: DirLock, clock: Clock, limits: Limits) -> Result<Self, OutboxError> {
+        let now = clock.now();
         off_the_runtime(move || {
-            let Database { connection, queue_id } = database::open(&dir, now)?;
-            let writer = Writer::start(connection, lock, &dir)?;
-            let (readers, host_boots) = (Readers::new(&dir), HostBoots::default());
-            let house = House { writer, readers, clock, queue_id, dir, host_boots };
+            let house = House::build(lock, clock, now, limits)?;
             Ok(Self { house: Arc::new(house) })
         })
         .await
@@ -132,7 +160,7 @@ impl Outbox {
         F: FnOnce(&Transaction<'_>) -> Result<T, OutboxError> + Send + 'static,
     {
         let house = Arc::clone(&self.house);
-        off_the_runtime(move || house.writer.run(job)).await
+        off_the_runtime(move || house.noticing(house.writer.run(job))).await
     }
 
     /// A disk that is full, or is no longer: the database may not grow beyond so many pages, or what it has now.
@@ -148,7 +176,7 @@ impl Outbox {
         F: FnOnce(&Transaction<'_>) -> Result<T, OutboxError> + Send + 'static,
     {
         let house = Arc::clone(&self.house);
-        off_the_runtime(move || house.readers.run(query)).await
+        off_the_runtime(move || house.noticing(house.readers.run(query))).await
     }
 }
 
@@ -159,6 +187,38 @@ impl fmt::Debug for Outbox {
 }
 
 impl House {
+    fn build(lock: DirLock, clock: Clock, now: UtcMicros, limits: Limits) -> Result<Self, OutboxError> {
+        let dir = lock.dir().to_owned();
+        let Database { connection, queue_id, to_be_checked } = database::open(&dir, now, &limits)?;
+        let (told, room) = watch::channel(Room::default());
+        let (reading, log) = (Arc::<Reading>::default(), Arc::<WalWatch>::default());
+        let mut keeper = Keeper::new(&dir, limits, told, Arc::clone(&reading), Arc::clone(&log));
+        keeper.begin(&connection);
+        let writer = Writer::start(connection, keeper, lock, &dir)?;
+        let (readers, host_boots) = (Readers::new(&dir, reading), HostBoots::default());
+        Ok(Self {
+            writer,
+            readers,
+            clock,
+            queue_id,
+            dir,
+            host_boots,
+            limits,
+            room,
+            log,
+            to_be_checked: to_be_checked.into(),
+        })
+    }
+
+    /// Damage that shows in use makes the next start look at all of the database.
+    fn noticing<T>(&self, done: Result<T, OutboxError>) -> Result<T, OutboxError> {
+        done.inspect_err(|error| aside::mark_if_damaged(&self.dir, error))
+    }
+
+    fn door(&self) -> Door {
+        Door { dir: self.dir.clone(), limits: self.limits }
+    }
+
     fn shut(&self) -> Result<(), OutboxError> {
         self.readers.close();
         self.writer.stop()

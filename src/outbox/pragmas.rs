@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
 use super::OutboxError;
+use super::limits::WAL_BYTES;
 
 /// Marks the file as ours: "NWBR".
 pub(super) const APPLICATION_ID: u32 = u32::from_be_bytes(*b"NWBR");
@@ -25,7 +26,7 @@ const WRITER: &[Pragma] = &[
     number("synchronous", 2), // FULL: the log is flushed at every commit
     // A small log is overwritten in place instead of grown: a third to a half less wear on an SD card (measured).
     number("wal_autocheckpoint", 256),
-    number("journal_size_limit", 2 * 1_024 * 1_024),
+    number("journal_size_limit", WAL_BYTES.cast_signed()),
     number("busy_timeout", 5_000),
     number("mmap_size", 0),
     number("foreign_keys", 1),
@@ -51,6 +52,12 @@ pub(super) fn for_writer(connection: &Connection) -> Result<(), OutboxError> {
 /// Sets up a reading connection.
 pub(super) fn for_reader(connection: &Connection) -> Result<(), OutboxError> {
     READER.iter().try_for_each(|pragma| set(connection, *pragma))
+}
+
+/// Caps the database's growth. One that is larger already may stay so, and not grow.
+pub(super) fn cap(connection: &Connection, pages: u32) -> Result<(), OutboxError> {
+    let has: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+    set(connection, number("max_page_count", i64::from(pages.max(has))))
 }
 
 /// Asks for what is not so already, and looks whether it was granted.

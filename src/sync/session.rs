@@ -115,6 +115,10 @@ impl<L: Link> Session<'_, L> {
                 self.tell_again(&window).await?;
                 return self.anchoring.finish(self.bridge, self.outbox, self.log.key, self.clock).await;
             }
+            if !self.outbox.room().borrow().is_ample() {
+                self.tell_again(&window).await?;
+                return Err(SyncError::NoRoom);
+            }
             let end = self.pull(&window, &mut intake).await?;
             let drained = matches!(end, PullEnd::Drained);
             self.commit(&mut intake).await?;
@@ -181,6 +185,10 @@ impl<L: Link> Session<'_, L> {
                     if intake.is_full(self.bridge.has_more()) {
                         self.commit(intake).await?;
                         self.show(window);
+                        if !self.outbox.room().borrow().is_ample() {
+                            self.bridge.stop_pull().await?;
+                            return Ok(PullEnd::Over);
+                        }
                     }
                 }
                 Ok(Pulled::Nothing) => self.commit(intake).await?,

@@ -87,6 +87,9 @@ CREATE TABLE removed (
     PRIMARY KEY (log, stream, why)
 ) STRICT, WITHOUT ROWID;
 
+-- A number up to here that has no block had one, and it was freed or evicted, unless a gap names it.
+ALTER TABLE log ADD COLUMN removed_through INTEGER NOT NULL DEFAULT 0;
+
 -- A time in which something could not go on, and why: what `nowbridge why` reads out.
 CREATE TABLE spell (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
