@@ -17,6 +17,8 @@ mod backlog;
 mod batches;
 mod birth;
 mod blocks;
+mod choosing;
+mod clock_steps;
 mod columns;
 mod database;
 mod error;
@@ -46,6 +48,8 @@ pub use append::{Appended, GapCause, NewBlock, NewGap};
 pub use backlog::Backlog;
 pub use batches::{Batch, BatchState, NewBatch};
 pub use blocks::StoredBlock;
+pub use choosing::Chosen;
+pub use clock_steps::ClockStep;
 pub use error::OutboxError;
 pub use host_log::HostLog;
 pub use keys::{AnchorKey, BatchKey, LogKey, SessionKey, SinkName};
@@ -58,6 +62,7 @@ pub use settle::{DeadLetter, Receipt};
 pub use summary::{StreamSummary, Summary};
 
 use crate::clock::Clock;
+use clock_steps::ClockMemory;
 use database::Database;
 use host_log::HostBoots;
 use readers::Readers;
@@ -76,6 +81,7 @@ struct House {
     queue_id: Uuid,
     dir: PathBuf,
     host_boots: HostBoots,
+    clock_memory: Arc<ClockMemory>,
 }
 
 impl Outbox {
@@ -97,7 +103,8 @@ impl Outbox {
             let Database { connection, queue_id } = database::open(&dir, now)?;
             let writer = Writer::start(connection, lock, &dir)?;
             let (readers, host_boots) = (Readers::new(&dir), HostBoots::default());
-            let house = House { writer, readers, clock, queue_id, dir, host_boots };
+            let clock_memory = Arc::default();
+            let house = House { writer, readers, clock, queue_id, dir, host_boots, clock_memory };
             Ok(Self { house: Arc::new(house) })
         })
         .await
