@@ -18,7 +18,7 @@ use crate::config::LinksConfig;
 use crate::control::{self, CloudView, Parts, RadioDesk, RadioView, Seat, Stage};
 use crate::outbox::Outbox;
 use crate::radio::Central;
-use crate::sync::{Recovery, Shared, Slots, WatchState, WatchStatus, WatcherConfig};
+use crate::sync::{Recovery, Shared, Slots, Timekeeper, WatchState, WatchStatus, WatcherConfig};
 use crate::upload::{Nowatch, UploadStatus, Uploader};
 
 /// How long the loops may take to end. What they have not committed by then is still on the watch.
@@ -115,6 +115,8 @@ impl<C: Central> Plant<C> {
     async fn start(self) -> Result<Parts, DaemonError> {
         let Self { supervisor, outbox, clock, central, links, watches, cloud } = self;
         let arrivals = Arc::new(Notify::new());
+        // Before the first watch is reached: nothing may be dated by a clock that is known to be wrong.
+        clock.ask(false).await;
         let (radio, seats, desk) = match central {
             None => (None, at_rest(&watches), None),
             Some(central) => {
@@ -128,10 +130,29 @@ impl<C: Central> Plant<C> {
                 (Some(radio), seats, Some(desk))
             }
         };
+        keep_time(&supervisor, &outbox, clock, &seats);
         let failing = supervisor.failing();
         let cloud = cloud.map(|cloud| start_upload(&supervisor, cloud, &outbox, clock, arrivals));
         Ok(Parts { outbox, radio, seats, desk, cloud, failing })
     }
+}
+
+/// Starts the loop that looks after this computer's clock. When that can be believed, or was set, every watch is asked for its own.
+fn keep_time(supervisor: &Supervisor, outbox: &Outbox, clock: Clock, seats: &watch::Receiver<Vec<Seat>>) {
+    let (outbox, seats, status) = (outbox.clone(), seats.clone(), watch::Sender::default());
+    supervisor.start("clock".to_owned(), move |cancel| {
+        let seats = seats.clone();
+        let wake = move || {
+            for sync_now in seats.borrow().iter().filter_map(|seat| seat.sync_now.as_ref()) {
+                sync_now.notify_one();
+            }
+        };
+        let timekeeper = Timekeeper::new(clock, outbox.clone(), status.clone(), wake);
+        async move {
+            timekeeper.run(cancel).await;
+            Ok::<(), Infallible>(())
+        }
+    });
 }
 
 /// The watches of a daemon without a radio.

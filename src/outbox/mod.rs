@@ -21,6 +21,8 @@ mod batches;
 mod birth;
 mod blocks;
 mod check;
+mod choosing;
+mod clock_steps;
 mod columns;
 mod database;
 mod errands;
@@ -65,6 +67,8 @@ pub use backlog::Backlog;
 pub use batches::{Batch, BatchState, NewBatch};
 pub use blocks::StoredBlock;
 pub use errands::{Errand, ErrandState, ErrandWhy, NewErrand};
+pub use choosing::Chosen;
+pub use clock_steps::ClockStep;
 pub use error::OutboxError;
 pub use host_log::HostLog;
 pub use keys::{AnchorKey, BatchKey, ErrandKey, LogKey, QuarantineKey, SessionKey, SinkName};
@@ -84,6 +88,7 @@ pub use tidy::Tidied;
 
 use crate::clock::Clock;
 use crate::measurement::UtcMicros;
+use clock_steps::ClockMemory;
 use database::Database;
 use host_log::HostBoots;
 use keeper::{Keeper, WalWatch};
@@ -108,6 +113,7 @@ struct House {
     room: watch::Receiver<Room>,
     log: Arc<WalWatch>,
     to_be_checked: AtomicBool,
+    clock_memory: Arc<ClockMemory>,
 }
 
 impl Outbox {
@@ -203,6 +209,7 @@ impl House {
             queue_id,
             dir,
             host_boots,
+            clock_memory: Arc::default(),
             limits,
             room,
             log,

@@ -100,7 +100,7 @@ enum PullEnd {
 
 impl<L: Link> Session<'_, L> {
     async fn run(mut self, info: Info) -> Result<(), SyncError> {
-        self.anchoring.begin(self.bridge, self.outbox, self.log.key, self.clock).await?;
+        self.report.clock = self.anchoring.begin(self.bridge, self.outbox, self.log.key, self.clock).await?;
         self.bridge.flush().await?;
         let mut window = self.window(&info).await?;
         history::compare(self.bridge, self.outbox, self.key, &self.log, &window).await?;
@@ -258,7 +258,8 @@ impl<L: Link> Session<'_, L> {
             return Ok(false);
         }
         let (blocks, gaps) = intake.take();
-        let appended = self.outbox.append(self.log.key, self.key, blocks, gaps).await?;
+        let told = self.anchoring.take_told();
+        let appended = self.outbox.append_anchored(self.log.key, self.key, told, blocks, gaps).await?;
         self.report.new += u64::from(appended.new);
         self.report.duplicate += u64::from(appended.duplicate);
         self.report.cursor = appended.cursor;

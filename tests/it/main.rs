@@ -7,6 +7,7 @@
 mod air;
 mod bluez;
 mod cli;
+mod clock;
 mod cloud;
 mod config;
 mod control;

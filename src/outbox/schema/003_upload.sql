@@ -102,3 +102,8 @@ CREATE TABLE spell (
 ) STRICT;
 
 CREATE INDEX spell_began ON spell (began_us);
+
+-- From this anchor on, those of its boot from voids_from up to it count no more; whoever rebuilds what was made before it does not
+-- see it. NULL: it voids none.
+ALTER TABLE anchor ADD COLUMN voids_from INTEGER;
+CREATE INDEX anchor_voiding ON anchor (log, boot, id) WHERE voids_from IS NOT NULL;
