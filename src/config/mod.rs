@@ -13,6 +13,7 @@ mod parse;
 mod paths;
 mod quiet;
 mod secret;
+mod sink;
 mod tables;
 
 use std::io;
@@ -26,6 +27,9 @@ pub use paths::{Paths, SYSTEM_CONTROL_SOCKET};
 pub use quiet::Quiet;
 pub use reqwest::Url;
 pub use secret::SecretSource;
+pub use sink::{
+    FolderConfig, FolderFormat, InfluxConfig, MqttConfig, SinkConfig, SinkStart, SinksConfig, is_loopback,
+};
 
 use crate::radio::bluez::AdapterChoice;
 use crate::wire::PeerAddress;
@@ -49,6 +53,8 @@ pub struct Config {
     pub watches: Vec<WatchConfig>,
     /// How measurements are sent.
     pub upload: UploadConfig,
+    /// Where they go besides the cloud.
+    pub sinks: SinksConfig,
     /// What the log holds.
     pub log: LogConfig,
 }

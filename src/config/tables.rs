@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error};
 use toml::Spanned;
 use tracing_subscriber::EnvFilter;
 
+use super::sink::tables::SinkTables;
 use super::{LogFormat, Quiet, WatchMode};
 use super::{duration, quiet};
 
@@ -24,6 +25,7 @@ pub(super) struct Tables {
     pub radio: RadioTable,
     pub watch: Vec<WatchTable>,
     pub upload: UploadTable,
+    pub sink: SinkTables,
     pub log: LogTable,
 }
 
