@@ -31,6 +31,7 @@ mod pragmas;
 mod readers;
 mod sessions;
 mod settle;
+mod sinks;
 mod summary;
 mod writer;
 
@@ -55,6 +56,7 @@ pub use logs::Log;
 pub use peers::{Binding, Hold, PeerRow};
 pub use sessions::{SessionReport, SessionRow};
 pub use settle::{DeadLetter, Receipt};
+pub use sinks::{SinkCounts, SinkRow};
 pub use summary::{StreamSummary, Summary};
 
 use crate::clock::Clock;
