@@ -1,0 +1,95 @@
+//! Where measurements go besides the cloud, in words.
+
+use std::fmt::Write as _;
+
+use crate::cli::format;
+use crate::control::SinkStatus;
+use crate::measurement::UtcMicros;
+use crate::upload::UploadState;
+
+/// A line a sink.
+pub fn text(sink: &SinkStatus, now: UtcMicros) -> String {
+    let mut out = match &sink.to {
+        Some(to) => format!("\nsink {}, {to}: ", sink.name),
+        None => format!("\nsink {}, no longer configured: ", sink.name),
+    };
+    match (&sink.upload, sink.paused) {
+        (_, Some(since)) => {
+            let _ = write!(out, "paused {}", format::relative(since, now));
+        }
+        (Some(upload), None) => out.push_str(&state(&upload.state, now)),
+        (None, None) => out.push_str("it goes on where it was when it comes back"),
+    }
+    let counts = &sink.counts;
+    // Writing to a String cannot fail.
+    if counts.waiting > 0 {
+        let _ = write!(out, "; {} samples wait", format::count(counts.waiting));
+        if let Some(since) = counts.waiting_since {
+            let _ = write!(out, ", the oldest came {}", format::relative(since, now));
+        }
+    }
+    if counts.dead > 0 {
+        let _ = write!(out, "; {} samples refused for good", format::count(counts.dead));
+    }
+    if let Some(at) = counts.last_receipt {
+        let _ = write!(out, "; last receipt {}", format::relative(at, now));
+    }
+    if let Some(since) = sink.since {
+        let _ = write!(out, "\n  it begins with what was stored since {since}");
+    }
+    if let Some(upload) = &sink.upload {
+        out.push_str(&super::held_text(upload));
+    }
+    out
+}
+
+/// What a loop is doing.
+pub fn state(state: &UploadState, now: UtcMicros) -> String {
+    match state {
+        UploadState::Idle => "everything that can be sent is sent".to_owned(),
+        UploadState::Uploading { kind, rows } => {
+            format!("sending {} rows of {kind}", format::count((*rows).into()))
+        }
+        UploadState::Holding { reason, until } => {
+            format!("holding: {}; next try {}", super::hold_text(reason), format::relative(*until, now))
+        }
+        UploadState::Stopped => "stopped".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::{SinkCounts, SinkName};
+    use crate::upload::{HoldReason, UploadStatus};
+
+    #[test]
+    fn a_sink_says_what_it_has_and_what_it_waits_for() {
+        let now = UtcMicros(1_770_000_000_000_000);
+        let ago = |minutes: i64| UtcMicros(now.0 - minutes * 60_000_000);
+        let counts = SinkCounts {
+            waiting: 1_234,
+            waiting_since: Some(ago(180)),
+            sent: 9,
+            last_receipt: Some(ago(5)),
+            ..SinkCounts::default()
+        };
+        let detail = "the folder /mnt/usb is not there; make it, or mount what belongs there".to_owned();
+        let state = UploadState::Holding {
+            reason: HoldReason::Misdirected { detail },
+            until: UtcMicros(now.0 + 300_000_000),
+        };
+        let sink = SinkStatus {
+            name: SinkName("folder".to_owned()),
+            to: Some("/mnt/usb (csv)".to_owned()),
+            since: None,
+            paused: None,
+            counts,
+            upload: Some(UploadStatus { state, held_synthetic: 7, ..UploadStatus::default() }),
+        };
+        let paused = SinkStatus { paused: Some(ago(60)), since: Some(ago(600)), ..sink.clone() };
+        let gone = SinkStatus { to: None, upload: None, ..sink.clone() };
+        let text = [sink, paused, gone].map(|sink| text(&sink, now)).concat();
+        insta::assert_snapshot!(text, @"");
+    }
+}
