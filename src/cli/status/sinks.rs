@@ -90,6 +90,14 @@ mod tests {
         let paused = SinkStatus { paused: Some(ago(60)), since: Some(ago(600)), ..sink.clone() };
         let gone = SinkStatus { to: None, upload: None, ..sink.clone() };
         let text = [sink, paused, gone].map(|sink| text(&sink, now)).concat();
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+
+        sink folder, /mnt/usb (csv): holding: the folder /mnt/usb is not there; make it, or mount what belongs there; next try in 5 min; 1,234 samples wait, the oldest came 3 h ago; last receipt 5 min ago
+          7 simulated samples are held: they go no farther than this computer
+        sink folder, /mnt/usb (csv): paused 60 min ago; 1,234 samples wait, the oldest came 3 h ago; last receipt 5 min ago
+          it begins with what was stored since 2026-02-01T16:40:00Z
+          7 simulated samples are held: they go no farther than this computer
+        sink folder, no longer configured: it goes on where it was when it comes back; 1,234 samples wait, the oldest came 3 h ago; last receipt 5 min ago
+        ");
     }
 }

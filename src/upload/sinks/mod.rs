@@ -2,6 +2,7 @@
 
 pub mod folder;
 pub mod influx;
+mod row;
 
 pub use folder::Folder;
 pub use influx::Influx;

@@ -5,9 +5,10 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-use super::{FolderError, row};
+use super::FolderError;
 use crate::config::FolderFormat;
 use crate::measurement::{Kind, Reading, UnixSeconds};
+use crate::upload::sinks::row;
 
 /// The rows of a day, by their second.
 #[derive(Debug, Default)]

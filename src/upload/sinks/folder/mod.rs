@@ -5,7 +5,6 @@
 //! is on the disk; whoever reads sees the one or the other, never half of one.
 
 mod day;
-mod row;
 mod write;
 
 use std::collections::BTreeMap;
@@ -77,13 +76,14 @@ fn advice(error: &io::Error) -> &'static str {
 
 impl FolderError {
     fn verdict(&self) -> Verdict {
-        use io::ErrorKind::{IsADirectory, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
+        use io::ErrorKind::{
+            AlreadyExists, IsADirectory, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem,
+        };
         match self {
             Self::Missing { .. } | Self::Foreign { .. } => Verdict::Misdirected,
             Self::Disk { source, .. } => match source.kind() {
-                PermissionDenied | ReadOnlyFilesystem | NotFound | NotADirectory | IsADirectory => {
-                    Verdict::Misdirected
-                }
+                PermissionDenied | ReadOnlyFilesystem | NotFound | NotADirectory | IsADirectory
+                | AlreadyExists => Verdict::Misdirected,
                 // A full disk gets room again; whatever else a disk says may have passed the next time.
                 _ => Verdict::Later,
             },

@@ -1,4 +1,4 @@
-//! A row of a day's file: as in the API's CSV, or as a JSON object with the same names.
+//! A reading as text: as in the API's CSV, or as a JSON object with the same names.
 
 use std::fmt::Write as _;
 
