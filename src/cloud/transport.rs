@@ -207,7 +207,7 @@ fn shown(url: &Url) -> String {
 }
 
 /// What is wrong with TLS, if that is why a request failed.
-pub(crate) fn tls_problem_of(error: &reqwest::Error) -> Option<TlsProblem> {
+pub(crate) fn tls_problem_of(error: &(dyn StdError + 'static)) -> Option<TlsProblem> {
     tls_error(error).map(tls_problem)
 }
 

@@ -10,14 +10,21 @@ use super::arrivals::Ear;
 use super::supervisor::Supervisor;
 use crate::clock::Clock;
 use crate::cloud::Timeouts;
+#[cfg(feature = "mqtt")]
+use crate::config::MqttConfig;
 use crate::config::{Config, FolderConfig, SinkConfig, SinkStart, is_loopback};
 use crate::control::SinkView;
 use crate::outbox::{Outbox, SinkName};
+#[cfg(feature = "mqtt")]
+use crate::upload::sinks::Mqtt;
 use crate::upload::sinks::{Folder, Influx};
 use crate::upload::{Receiver, UploadError, UploadState, UploadStatus, Uploader, UploaderConfig};
 
 /// What InfluxDB's own advice is for one request.
 const INFLUX_ROWS: u64 = 10_000;
+/// Brokers of large clouds take 128 KiB in a message, and a row is less than 80 bytes.
+#[cfg(feature = "mqtt")]
+const MQTT_ROWS: u64 = 1_000;
 
 /// A place that measurements go to besides the cloud.
 pub struct Sink {
@@ -39,6 +46,9 @@ pub enum Place {
     Folder(FolderConfig),
     /// InfluxDB.
     Influx(Influx),
+    /// An MQTT broker.
+    #[cfg(feature = "mqtt")]
+    Mqtt(MqttConfig),
 }
 
 impl Sink {
@@ -65,6 +75,20 @@ impl Sink {
                 place: Place::Influx(Influx::new(influx, Timeouts::default(), clock)?),
             });
         }
+        #[cfg(not(feature = "mqtt"))]
+        if sinks.mqtt.is_some() {
+            return Err(DaemonError::NoMqtt);
+        }
+        #[cfg(feature = "mqtt")]
+        if let Some(mqtt) = &sinks.mqtt {
+            all.push(Self {
+                to: mqtt.broker.to_string(),
+                config: mqtt.sink,
+                every: Duration::ZERO,
+                uploader: uploader("mqtt", max_rows.min(MQTT_ROWS), is_loopback(&mqtt.broker)),
+                place: Place::Mqtt(mqtt.clone()),
+            });
+        }
         Ok(all)
     }
 
@@ -75,6 +99,11 @@ impl Sink {
         match place {
             Place::Folder(folder) => start.with(move || Folder::new(folder.path.clone(), folder.format)),
             Place::Influx(influx) => start.with(move || influx.clone()),
+            #[cfg(feature = "mqtt")]
+            Place::Mqtt(mqtt) => {
+                let id = outbox.queue_id();
+                start.with(move || Mqtt::new(&mqtt, id))
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Stories about the places that measurements go to besides the cloud.
 
+#[cfg(feature = "mqtt")]
+mod a_broker_hears_everything;
 mod a_folder_holds_each_day_once;
 mod a_folder_that_cannot_be_written_says_why;
 mod a_sink_begins_where_it_is_told_to;

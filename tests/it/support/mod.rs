@@ -11,6 +11,8 @@ pub mod daemon;
 pub mod fake_bluez;
 pub mod influx;
 pub mod memory_cloud;
+#[cfg(feature = "mqtt")]
+pub mod mosquitto;
 pub mod outbox;
 #[cfg(feature = "sim")]
 pub mod pairing;
