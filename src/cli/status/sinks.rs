@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::cli::format;
 use crate::control::SinkStatus;
 use crate::measurement::UtcMicros;
-use crate::upload::UploadState;
+use crate::upload::{UploadState, UploadStatus};
 
 /// A line a sink.
 pub fn text(sink: &SinkStatus, now: UtcMicros) -> String {
@@ -16,6 +16,10 @@ pub fn text(sink: &SinkStatus, now: UtcMicros) -> String {
     match (&sink.upload, sink.paused) {
         (_, Some(since)) => {
             let _ = write!(out, "paused {}", format::relative(since, now));
+        }
+        // A folder is told of what has come every few minutes only.
+        (Some(upload), None) if upload.state == UploadState::Idle && has_more(sink, upload) => {
+            out.push_str("what has come since is sent when it is due");
         }
         (Some(upload), None) => out.push_str(&state(&upload.state, now)),
         (None, None) => out.push_str("it goes on where it was when it comes back"),
@@ -43,6 +47,11 @@ pub fn text(sink: &SinkStatus, now: UtcMicros) -> String {
     out
 }
 
+/// Whether more waits than what cannot be sent.
+const fn has_more(sink: &SinkStatus, upload: &UploadStatus) -> bool {
+    sink.counts.waiting > upload.held_synthetic + upload.held_undated
+}
+
 /// What a loop is doing.
 pub fn state(state: &UploadState, now: UtcMicros) -> String {
     match state {
@@ -61,7 +70,7 @@ pub fn state(state: &UploadState, now: UtcMicros) -> String {
 mod tests {
     use super::*;
     use crate::outbox::{SinkCounts, SinkName};
-    use crate::upload::{HoldReason, UploadStatus};
+    use crate::upload::HoldReason;
 
     #[test]
     fn a_sink_says_what_it_has_and_what_it_waits_for() {
@@ -88,8 +97,10 @@ mod tests {
             upload: Some(UploadStatus { state, held_synthetic: 7, ..UploadStatus::default() }),
         };
         let paused = SinkStatus { paused: Some(ago(60)), since: Some(ago(600)), ..sink.clone() };
+        let due = UploadStatus { state: UploadState::Idle, ..UploadStatus::default() };
+        let due = SinkStatus { upload: Some(due), ..sink.clone() };
         let gone = SinkStatus { to: None, upload: None, ..sink.clone() };
-        let text = [sink, paused, gone].map(|sink| text(&sink, now)).concat();
+        let text = [sink, paused, due, gone].map(|sink| text(&sink, now)).concat();
         insta::assert_snapshot!(text, @r"
 
         sink folder, /mnt/usb (csv): holding: the folder /mnt/usb is not there; make it, or mount what belongs there; next try in 5 min; 1,234 samples wait, the oldest came 3 h ago; last receipt 5 min ago
@@ -97,6 +108,7 @@ mod tests {
         sink folder, /mnt/usb (csv): paused 60 min ago; 1,234 samples wait, the oldest came 3 h ago; last receipt 5 min ago
           it begins with what was stored since 2026-02-01T16:40:00Z
           7 simulated samples are held: they go no farther than this computer
+        sink folder, /mnt/usb (csv): what has come since is sent when it is due; 1,234 samples wait, the oldest came 3 h ago; last receipt 5 min ago
         sink folder, no longer configured: it goes on where it was when it comes back; 1,234 samples wait, the oldest came 3 h ago; last receipt 5 min ago
         ");
     }
