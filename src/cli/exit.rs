@@ -103,7 +103,7 @@ fn of_daemon(error: &DaemonError) -> u8 {
         DaemonError::Config(error) => of_config(error),
         DaemonError::Outbox(error) => of_outbox(error),
         DaemonError::Cloud(error) => of_cloud(error),
-        DaemonError::BaseUrl(_) | DaemonError::NoSimulation => CONFIG,
+        DaemonError::BaseUrl(_) | DaemonError::NoSimulation | DaemonError::NoMqtt => CONFIG,
         DaemonError::Socket { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => TRY_LATER,
         DaemonError::Socket { .. } => CANNOT_CREATE,
     }

@@ -14,6 +14,7 @@ mod parse;
 mod paths;
 mod quiet;
 mod secret;
+mod sink;
 mod size;
 mod tables;
 
@@ -29,6 +30,9 @@ pub use paths::{Paths, SYSTEM_CONTROL_SOCKET};
 pub use quiet::Quiet;
 pub use reqwest::Url;
 pub use secret::SecretSource;
+pub use sink::{
+    FolderConfig, FolderFormat, InfluxConfig, MqttConfig, SinkConfig, SinkStart, SinksConfig, is_loopback,
+};
 
 use crate::wire::PeerAddress;
 
@@ -53,6 +57,8 @@ pub struct Config {
     pub outbox: OutboxConfig,
     /// How measurements are sent.
     pub upload: UploadConfig,
+    /// Where they go besides the cloud.
+    pub sinks: SinksConfig,
     /// What the log holds.
     pub log: LogConfig,
 }

@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error};
 use toml::Spanned;
 use tracing_subscriber::EnvFilter;
 
+use super::sink::tables::SinkTables;
 use super::{LogFormat, OutboxConfig, Quiet, WatchMode};
 use super::{duration, quiet, size};
 
@@ -25,6 +26,7 @@ pub(super) struct Tables {
     pub watch: Vec<WatchTable>,
     pub outbox: OutboxTable,
     pub upload: UploadTable,
+    pub sink: SinkTables,
     pub log: LogTable,
 }
 

@@ -34,5 +34,5 @@ pub use desk::{
     news,
 };
 pub use server::{bind, serve};
-pub use stage::{CloudView, Parts, RadioView, Stage};
-pub use status::{Asked, CloudStatus, DaemonStatus, FailingLoop, RadioStatus, StageName, Status};
+pub use stage::{CloudView, Parts, RadioView, SinkView, Stage};
+pub use status::{Asked, CloudStatus, DaemonStatus, FailingLoop, RadioStatus, SinkStatus, StageName, Status};

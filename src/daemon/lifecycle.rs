@@ -8,18 +8,20 @@ use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::DaemonError;
+use super::arrivals::{self, Ear};
 use super::crew::{Crew, Kit};
 use super::desk::Desk;
 use super::service::Notifier;
+use super::sinks::{Sink, Start};
 use super::supervisor::Supervisor;
 use super::wiring::{Cloud, Wiring};
 use crate::clock::Clock;
-use crate::config::LinksConfig;
-use crate::control::{self, CloudView, Parts, RadioDesk, RadioView, Seat, Stage};
+use crate::config::{LinksConfig, SinkConfig};
+use crate::control::{self, CloudView, Parts, RadioDesk, RadioView, Seat, SinkView, Stage};
 use crate::outbox::Outbox;
 use crate::radio::Central;
 use crate::sync::{Recovery, Shared, Slots, Timekeeper, WatchState, WatchStatus, WatcherConfig};
-use crate::upload::{Nowatch, UploadStatus, Uploader};
+use crate::upload::Nowatch;
 
 /// How long the loops may take to end. What they have not committed by then is still on the watch.
 const GRACE: Duration = Duration::from_secs(10);
@@ -32,7 +34,7 @@ pub async fn run<C: Central>(
     notifier: Notifier,
     cancel: CancellationToken,
 ) -> Result<(), DaemonError> {
-    let Wiring { paths, socket_mode, central, links, watches, cloud, clock } = wiring;
+    let Wiring { paths, socket_mode, central, links, watches, cloud, sinks, clock } = wiring;
     paths.create()?;
     // Before the socket: a probe of the socket is no lock, and of two daemons one must find out before it replaces anything.
     let claim = Outbox::claim(&paths.state_dir).await?;
@@ -49,7 +51,8 @@ pub async fn run<C: Central>(
         let supervisor = Supervisor::new(cancel.clone(), clock);
         let client = cloud.as_ref().map(|cloud| cloud.client.clone());
         let (supervised, store) = (supervisor.clone(), outbox.clone());
-        let plant = Plant { supervisor: supervised, outbox: store, clock, central, links, watches, cloud };
+        let plant =
+            Plant { supervisor: supervised, outbox: store, clock, central, links, watches, cloud, sinks };
         let parts = plant.start().await?;
         stage.send_replace(Stage::Running(Arc::new(parts)));
         notifier.ready();
@@ -108,12 +111,13 @@ struct Plant<C> {
     links: LinksConfig,
     watches: Vec<WatcherConfig>,
     cloud: Option<Cloud>,
+    sinks: Vec<Sink>,
 }
 
 impl<C: Central> Plant<C> {
     /// Starts every loop.
     async fn start(self) -> Result<Parts, DaemonError> {
-        let Self { supervisor, outbox, clock, central, links, watches, cloud } = self;
+        let Self { supervisor, outbox, clock, central, links, watches, cloud, sinks } = self;
         let arrivals = Arc::new(Notify::new());
         // Before the first watch is reached: nothing may be dated by a clock that is known to be wrong.
         clock.ask(false).await;
@@ -132,8 +136,8 @@ impl<C: Central> Plant<C> {
         };
         keep_time(&supervisor, &outbox, clock, &seats);
         let failing = supervisor.failing();
-        let cloud = cloud.map(|cloud| start_upload(&supervisor, cloud, &outbox, clock, arrivals));
-        Ok(Parts { outbox, radio, seats, desk, cloud, failing })
+        let (cloud, sinks) = start_uploads(&supervisor, &outbox, clock, (cloud, sinks), arrivals);
+        Ok(Parts { outbox, radio, seats, desk, cloud, sinks, failing })
     }
 }
 
@@ -186,31 +190,38 @@ async fn open_desk<C: Central>(
     Ok((seats, desk))
 }
 
-fn start_upload(
+/// Starts a loop for the cloud and one for each other sink, and the one that wakes them.
+fn start_uploads(
     supervisor: &Supervisor,
-    Cloud { client, uploader, consent_check_every }: Cloud,
     outbox: &Outbox,
     clock: Clock,
+    (cloud, sinks): (Option<Cloud>, Vec<Sink>),
     arrivals: Arc<Notify>,
-) -> CloudView {
-    let (status, seen) = watch::channel(UploadStatus::default());
-    let view = CloudView {
-        base_url: client.base_url().to_string(),
-        sink: uploader.sink.clone(),
-        auth: client.auth_changes(),
-        upload: seen,
-    };
-    let outbox = outbox.clone();
-    supervisor.start("upload".to_owned(), move |cancel| {
-        let uploader = Uploader::new(
-            Nowatch::new(client.clone(), consent_check_every),
-            uploader.clone(),
-            outbox.clone(),
-            clock,
-            status.clone(),
-            Arc::clone(&arrivals),
-        );
-        uploader.run(cancel)
+) -> (Option<CloudView>, Vec<SinkView>) {
+    let mut ears = Vec::new();
+    let mut views = Vec::new();
+    let cloud = cloud.map(|Cloud { client, uploader, consent_check_every }| {
+        let (base_url, auth, sink) =
+            (client.base_url().to_string(), client.auth_changes(), uploader.sink.clone());
+        let (ear, to, config) = (Ear::new(Duration::ZERO), base_url.clone(), SinkConfig::default());
+        let start = Start { supervisor, outbox, clock, ear: &ear, to, config, uploader };
+        let view = start.with(move || Nowatch::new(client.clone(), consent_check_every));
+        let upload = view.upload.clone();
+        views.push(view);
+        ears.push(ear);
+        CloudView { base_url, sink, auth, upload }
     });
-    view
+    for sink in sinks {
+        let ear = Ear::new(sink.every);
+        views.push(sink.start(supervisor, outbox, clock, &ear));
+        ears.push(ear);
+    }
+    supervisor.start("arrivals".to_owned(), move |cancel| {
+        let passing_on = arrivals::pass_on(Arc::clone(&arrivals), ears.clone(), cancel);
+        async move {
+            passing_on.await;
+            Ok::<(), Infallible>(())
+        }
+    });
+    (cloud, views)
 }

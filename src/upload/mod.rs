@@ -10,6 +10,7 @@ mod batching;
 mod nowatch;
 mod readings;
 mod receiver;
+pub mod sinks;
 mod status;
 mod surroundings;
 mod table;

@@ -19,6 +19,7 @@ mod private_cloud;
 mod recording;
 mod sensor;
 mod sim_watch;
+mod sinks;
 mod support;
 mod sync;
 mod upload;

@@ -1,5 +1,6 @@
 //! `nowbridge status`: what the daemon is doing, for people or for programs.
 
+mod sinks;
 mod watches;
 
 use std::fmt::Write as _;
@@ -16,7 +17,7 @@ use crate::control::{CloudStatus, RadioStatus, Status};
 use crate::measurement::UtcMicros;
 use crate::outbox::Summary;
 use crate::radio::RadioState;
-use crate::upload::{HoldReason, UploadState};
+use crate::upload::{self, HoldReason, UploadStatus};
 
 pub use self::watches::in_a_line;
 
@@ -85,7 +86,14 @@ fn text(status: &Status, now: UtcMicros) -> String {
     }
     match &status.cloud {
         Some(cloud) => out.push_str(&cloud_text(cloud, now)),
+        None if status.sinks.iter().any(|sink| sink.to.is_some()) => {
+            out.push_str("\nno cloud is configured");
+        }
         None => out.push_str("\nno cloud is configured: nothing is uploaded"),
+    }
+    let cloud = upload::nowatch();
+    for sink in status.sinks.iter().filter(|sink| sink.name != cloud) {
+        out.push_str(&sinks::text(sink, now));
     }
     if let Some(outbox) = &status.outbox {
         out.push_str(&outbox_text(outbox, now));
@@ -128,24 +136,20 @@ fn cloud_text(cloud: &CloudStatus, now: UtcMicros) -> String {
         AuthState::Anonymous => "not logged in yet".to_owned(),
     };
     let upload = &cloud.upload;
-    let state = match &upload.state {
-        UploadState::Idle => "everything that can be sent is sent".to_owned(),
-        UploadState::Uploading { kind, rows } => {
-            format!("sending {} rows of {kind}", format::count((*rows).into()))
-        }
-        UploadState::Holding { reason, until } => {
-            format!("holding: {}; next try {}", hold_text(reason), format::relative(*until, now))
-        }
-        UploadState::Stopped => "stopped".to_owned(),
-    };
+    let state = sinks::state(&upload.state, now);
     let mut out = format!("\ncloud {}: {login}; {state}", cloud.base_url);
     if let Some(at) = upload.last_receipt {
         let _ = write!(out, "; last receipt {}", format::relative(at, now));
     }
+    out.push_str(&held_text(upload));
+    out
+}
+
+fn held_text(upload: &UploadStatus) -> String {
+    let mut out = String::new();
     if upload.held_synthetic > 0 {
         let held = format::count(upload.held_synthetic);
-        let _ =
-            write!(out, "\n  {held} simulated samples are held: they go to a cloud on this computer only");
+        let _ = write!(out, "\n  {held} simulated samples are held: they go no farther than this computer");
     }
     if upload.held_undated > 0 {
         let held = format::count(upload.held_undated);
@@ -164,7 +168,7 @@ fn hold_text(reason: &HoldReason) -> String {
         HoldReason::NoConsent => {
             "the account does not consent to sharing data; switch it on in the account's settings".to_owned()
         }
-        HoldReason::Refused { detail } => format!("the cloud refuses whatever is sent ({detail})"),
+        HoldReason::Refused { detail } => format!("whatever is sent is refused ({detail})"),
     }
 }
 

@@ -10,7 +10,7 @@ use nowbridge::cloud::Api;
 use nowbridge::measurement::{Kind, Quality, UtcMicros};
 use nowbridge::outbox::{Anchor, AnchorSource, Log, LogKey, NewBlock, Outbox, SessionKey, SinkName, Tally};
 use nowbridge::upload::{
-    HoldReason, Nowatch, UploadError, UploadState, UploadStatus, Uploader, UploaderConfig,
+    HoldReason, Nowatch, Receiver, UploadError, UploadState, UploadStatus, Uploader, UploaderConfig,
 };
 use nowbridge::wire::bridge::{Boot, LogId, RawBlock, Sample, Sealer, Seq, Stream, Verdict};
 use tempfile::TempDir;
@@ -255,12 +255,16 @@ impl Loop {
     }
 
     pub fn start_with(config: UploaderConfig, api: impl Api, outbox: &Outbox) -> Self {
+        Self::to(config, Nowatch::new(api, Duration::from_hours(1)), outbox)
+    }
+
+    /// A loop that delivers to any receiver.
+    pub fn to<R: Receiver + Sync>(config: UploaderConfig, receiver: R, outbox: &Outbox) -> Self {
         // Not idle, so that being idle means that everything was looked at.
         let status = UploadStatus { state: UploadState::Stopped, ..UploadStatus::default() };
         let (status, seen) = watch::channel(status);
         let (arrivals, cancel) = (Arc::new(Notify::new()), CancellationToken::new());
         let clock = Clock::simulated(BOOTED);
-        let receiver = Nowatch::new(api, Duration::from_hours(1));
         let uploader = Uploader::new(receiver, config, outbox.clone(), clock, status, Arc::clone(&arrivals));
         let task = tokio::spawn(uploader.run(cancel.clone()));
         Self { arrivals, status: seen, cancel, task }
