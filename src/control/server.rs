@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::desk::{Complaint, DeskError, Fault, find};
+use super::ledger_routes;
 use super::listener::Limited;
 use super::radio_routes;
 use super::stage::{Changes, Stage};
@@ -88,6 +89,7 @@ pub async fn serve(
         .route("/v1/events", get(events))
         .route("/v1/sync", post(sync_now))
         .merge(radio_routes::routes())
+        .merge(ledger_routes::routes())
         .layer(map_response(last_of_its_connection))
         .with_state(control);
     axum::serve(Limited::new(listener), router).with_graceful_shutdown(ending.cancelled_owned()).await

@@ -11,6 +11,7 @@ use super::DaemonError;
 use super::crew::{Crew, Kit};
 use super::desk::Desk;
 use super::service::Notifier;
+use super::spells::Spells;
 use super::supervisor::Supervisor;
 use super::wiring::{Cloud, Wiring};
 use crate::clock::Clock;
@@ -129,8 +130,11 @@ impl<C: Central> Plant<C> {
             }
         };
         let failing = supervisor.failing();
-        let cloud = cloud.map(|cloud| start_upload(&supervisor, cloud, &outbox, clock, arrivals));
-        Ok(Parts { outbox, radio, seats, desk, cloud, failing })
+        let cloud =
+            cloud.map(|cloud| start_upload(&supervisor, cloud, &outbox, clock, Arc::clone(&arrivals)));
+        let parts = Parts { outbox, radio, seats, desk, cloud, arrivals, failing };
+        note_spells(&supervisor, &parts, clock);
+        Ok(parts)
     }
 }
 
@@ -165,6 +169,18 @@ async fn open_desk<C: Central>(
     Ok((seats, desk))
 }
 
+/// Starts whoever writes down what keeps the others from going on.
+fn note_spells(supervisor: &Supervisor, parts: &Parts, clock: Clock) {
+    let outbox = parts.outbox.clone();
+    let radio = parts.radio.as_ref().map(|radio| radio.state.clone());
+    let seats = parts.seats.clone();
+    let sinks: Vec<_> = parts.cloud.iter().map(|cloud| (cloud.sink.clone(), cloud.upload.clone())).collect();
+    supervisor.start("ledger".to_owned(), move |cancel| {
+        let (outbox, radio, seats) = (outbox.clone(), radio.clone(), seats.clone());
+        Spells { outbox, clock, radio, seats, sinks: sinks.clone() }.run(cancel)
+    });
+}
+
 fn start_upload(
     supervisor: &Supervisor,
     Cloud { client, uploader, consent_check_every }: Cloud,
@@ -176,6 +192,7 @@ fn start_upload(
     let view = CloudView {
         base_url: client.base_url().to_string(),
         sink: uploader.sink.clone(),
+        client: client.clone(),
         auth: client.auth_changes(),
         upload: seen,
     };

@@ -11,6 +11,7 @@ mod pairing;
 mod plan;
 mod probe;
 mod service;
+mod spells;
 mod supervisor;
 mod wiring;
 
@@ -18,4 +19,5 @@ pub use error::DaemonError;
 pub use lifecycle::run;
 pub use probe::{probe, scan};
 pub use service::Notifier;
+pub use spells::Spells;
 pub use wiring::{Cloud, Wiring};

@@ -4,7 +4,9 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 
 use uuid::Uuid;
 
-use super::{AnchorKey, AnchorSource, BatchKey, BatchState, GapCause, LogKey, SessionKey, SinkName};
+use super::{
+    AnchorKey, AnchorSource, BatchKey, BatchState, GapCause, LogKey, Resolution, SessionKey, SinkName,
+};
 use crate::measurement::{Kind, UtcMicros};
 use crate::wire::bridge::{Boot, DeviceId, LogId, Seq, Stream};
 
@@ -52,7 +54,7 @@ transparent! {
     LogId(u32), Seq(u32), Boot(u16), Stream(u8), UtcMicros(i64), DeviceId([u8; 16]),
 }
 
-named! { AnchorSource, BatchState, GapCause }
+named! { AnchorSource, BatchState, GapCause, Resolution }
 
 impl ToSql for Kind {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

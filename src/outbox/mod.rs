@@ -19,19 +19,25 @@ mod birth;
 mod blocks;
 mod columns;
 mod database;
+mod entries;
 mod error;
+mod export;
 mod host_log;
 mod keys;
 mod ledger;
+mod listing;
 mod lock;
 mod logs;
 mod migrate;
 mod peers;
 mod pragmas;
 mod readers;
+mod resolve;
 mod sessions;
 mod settle;
+mod spells;
 mod summary;
+mod why;
 mod writer;
 
 use std::fmt;
@@ -46,16 +52,22 @@ pub use append::{Appended, GapCause, NewBlock, NewGap};
 pub use backlog::Backlog;
 pub use batches::{Batch, BatchState, NewBatch};
 pub use blocks::StoredBlock;
+pub use entries::{EntryId, InvalidEntryId};
 pub use error::OutboxError;
+pub use export::{ExportPage, ExportQuery, ExportRow, Exporter, PAGE_SAMPLES};
 pub use host_log::HostLog;
 pub use keys::{AnchorKey, BatchKey, LogKey, SessionKey, SinkName};
-pub use ledger::{DeadRow, GapRow, ReceiptRow};
+pub use ledger::{BatchRow, DeadRow, GapRow, QuarantineRow, ReceiptRow, Resolution, Which};
+pub use listing::{Entries, Entry, Section};
 pub use lock::DirLock;
 pub use logs::Log;
 pub use peers::{Binding, Hold, PeerRow};
+pub use resolve::{Repair, Resolved, Unresolved};
 pub use sessions::{SessionReport, SessionRow};
 pub use settle::{DeadLetter, Receipt};
+pub use spells::{SpellKey, SpellRow};
 pub use summary::{StreamSummary, Summary};
+pub use why::{Hole, OffWrist, Undated, Waiting, Why};
 
 use crate::clock::Clock;
 use database::Database;
@@ -112,6 +124,11 @@ impl Outbox {
     /// The random name that this database was given at birth.
     pub fn queue_id(&self) -> Uuid {
         self.house.queue_id
+    }
+
+    /// The clock that its entries are dated by.
+    pub fn clock(&self) -> Clock {
+        self.house.clock
     }
 
     /// Where it is.

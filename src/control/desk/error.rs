@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::outbox::OutboxError;
+use crate::outbox::{EntryId, OutboxError};
 use crate::radio::{PeerAddress, RadioError};
 use crate::watch::WatchError;
 
@@ -31,6 +31,17 @@ pub enum DeskError {
         /// What there is.
         known: Vec<String>,
     },
+    /// Nothing in the ledger is of such a watch.
+    #[error("nothing is stored of a watch called \"{asked}\"; {}", known_names(known))]
+    NothingFiled {
+        /// What was asked for.
+        asked: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// There is no such entry in the ledger.
+    #[error("the ledger has no {0}; `nowbridge outbox list` shows what it has")]
+    NoEntry(EntryId),
     /// Not an address where nothing else will do.
     #[error(
         "\"{0}\" is not a Bluetooth address; one looks like \"{EXAMPLE}\", and `nowbridge scan` shows those around"
@@ -122,11 +133,14 @@ impl DeskError {
     /// What sort of fault it is.
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::UnknownWatch { .. } | Self::NotLookedAfter { .. } => Fault::UnknownWatch,
+            Self::UnknownWatch { .. } | Self::NotLookedAfter { .. } | Self::NothingFiled { .. } => {
+                Fault::UnknownWatch
+            }
             Self::NotAnAddress(_)
             | Self::NameTaken(_)
             | Self::BadWindow { .. }
             | Self::NoQuestion(_)
+            | Self::NoEntry(_)
             | Self::WrongAnswer(_) => Fault::Request,
             Self::Busy(_) | Self::Connected(_) => Fault::Busy,
             Self::RadioOff => Fault::RadioOff,

@@ -59,6 +59,7 @@ async fn as_soon_as_the_radio_had_to_be_helped() {
         seats: seats.subscribe(),
         desk: None,
         cloud: None,
+        arrivals: Arc::default(),
         failing: failing.subscribe(),
     };
     let (_stage, stages) = watch::channel(Stage::Running(Arc::new(parts)));
