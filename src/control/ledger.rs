@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::desk::DeskError;
+use super::desk::{Complaint, DeskError};
 use super::known::Known;
 use crate::measurement::UtcMicros;
 use crate::outbox::{EntryId, ExportRow, Outbox, SinkName, Why};
+use crate::upload::{DayCheck, VerifyEnd};
 use crate::wire::bridge::DeviceId;
 
 /// Everything that explains what is missing or late, and what the watches are called.
@@ -79,4 +80,45 @@ pub struct ExportEnd {
     pub rows: u64,
     /// Blocks that hold no samples that could be read.
     pub unreadable: u64,
+}
+
+/// Which days to compare with the cloud, first and last included, as `2026-11-22`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VerifyRequest {
+    /// The first; a week ago without it.
+    pub from: Option<String>,
+    /// The last; today without it.
+    pub to: Option<String>,
+    /// Whether to send again what is missing or different there.
+    pub repair: bool,
+}
+
+/// A line of a comparison.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum VerifyLine {
+    /// The last one. Without it the comparison is not whole.
+    End {
+        /// What it came to.
+        end: VerifyEnd,
+    },
+    /// A day of a kind.
+    Day(DayCheck),
+    /// It could not go on.
+    Failed(Complaint),
+}
+
+/// Which watch to forget, and how thoroughly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForgetRequest {
+    /// Its name, address or device id.
+    pub watch: String,
+    /// Also what was not sent yet.
+    #[serde(default)]
+    pub even_unsent: bool,
+    /// Whether what the watch still has is to come again.
+    #[serde(default)]
+    pub and_refetch: bool,
 }

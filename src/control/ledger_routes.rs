@@ -12,13 +12,13 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-use super::desk::{Complaint, DeskError, Fault};
+use super::desk::{Complaint, DeskError, Fault, Seat};
 use super::known::Known;
-use super::ledger::{CheckAnswer, DeadRequest, ExportEnd, ExportLine, WhyAnswer};
+use super::ledger::{CheckAnswer, DeadRequest, ExportEnd, ExportLine, ForgetRequest, WhyAnswer};
 use super::server::{Control, complain, read};
 use super::stage::{Parts, Stage};
 use crate::measurement::UtcMicros;
-use crate::outbox::{EntryId, ExportQuery, Exporter, Section, SinkName};
+use crate::outbox::{EntryId, ExportQuery, Exporter, ForgetOptions, Forgetting, Section, SinkName};
 use crate::upload;
 use crate::wire::bridge::Stream;
 
@@ -36,6 +36,7 @@ pub(super) fn routes() -> Router<Control> {
         .route("/v1/outbox/check", get(check))
         .route("/v1/outbox/retry", post(retry))
         .route("/v1/outbox/drop", post(drop_dead))
+        .route("/v1/forget", post(forget))
         .route("/v1/export", get(export))
 }
 
@@ -119,6 +120,29 @@ async fn drop_dead(State(control): State<Control>, body: Bytes) -> Response {
         }),
         Err(refused) => complain(&refused),
     }
+}
+
+async fn forget(State(control): State<Control>, body: Bytes) -> Response {
+    let ForgetRequest { watch, even_unsent, and_refetch } = match read(&body) {
+        Ok(request) => request,
+        Err(refused) => return complain(&refused),
+    };
+    answer(async {
+        let parts = control.parts()?;
+        let known = parts.known().await?;
+        let device = known.device(&watch)?;
+        let is_it = |seat: &&Seat| known.address(device) == Some(&seat.address);
+        let linked = parts.seats.borrow().iter().find(is_it).filter(|seat| seat.has_link()).cloned();
+        if let Some(seat) = linked {
+            return Err(DeskError::Connected(seat.address));
+        }
+        let options = ForgetOptions { even_unsent, and_refetch };
+        match parts.outbox.forget(device, parts.sinks(), options).await? {
+            Forgetting::Done(forgotten) => Ok(forgotten),
+            Forgetting::Unsent { samples, sink } => Err(DeskError::Unsent { watch, samples, sink }),
+        }
+    })
+    .await
 }
 
 async fn export(State(control): State<Control>, query: Query<ExportRequest>) -> Response {

@@ -20,6 +20,8 @@
 //! GET  /v1/outbox/check                             whether the database is sound -> CheckAnswer
 //! POST /v1/outbox/retry  {ids} or {all}             send dead letters again -> Resolved
 //! POST /v1/outbox/drop   {ids}                      leave dead letters at that -> Resolved
+//! POST /v1/verify        {from?, to?, repair?}      compare with the cloud -> VerifyLine, one JSON object a line
+//! POST /v1/forget        {watch, even_unsent?, and_refetch?} -> Forgotten
 //! GET  /v1/export        ?watch&stream&from&to      every sample -> ExportLine, one JSON object a line
 //! ```
 //!
@@ -37,6 +39,7 @@ mod radio_routes;
 mod server;
 mod stage;
 mod status;
+mod verify_route;
 
 pub use client::{Client, ControlError};
 pub use desk::{
@@ -45,7 +48,9 @@ pub use desk::{
     news,
 };
 pub use known::Known;
-pub use ledger::{CheckAnswer, DeadRequest, ExportEnd, ExportLine, WhyAnswer};
+pub use ledger::{
+    CheckAnswer, DeadRequest, ExportEnd, ExportLine, ForgetRequest, VerifyLine, VerifyRequest, WhyAnswer,
+};
 pub use server::{bind, serve};
 pub use stage::{CloudView, Parts, RadioView, Stage};
 pub use status::{Asked, CloudStatus, DaemonStatus, FailingLoop, RadioStatus, StageName, Status};

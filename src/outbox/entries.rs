@@ -57,7 +57,8 @@ impl FromStr for EntryId {
         let mut letters = text.chars();
         let letter = letters.next().ok_or_else(invalid)?;
         // The sign that `parse` would take is no part of a name.
-        let digits = Some(letters.as_str()).filter(|rest| rest.starts_with(|digit: char| digit.is_ascii_digit()));
+        let digits =
+            Some(letters.as_str()).filter(|rest| rest.starts_with(|digit: char| digit.is_ascii_digit()));
         let number = digits.and_then(|digits| digits.parse().ok()).ok_or_else(invalid)?;
         match letter {
             'b' => Ok(Self::Batch(number)),

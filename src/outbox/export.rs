@@ -103,7 +103,8 @@ impl Exporter {
         let Some((log, ended)) = self.logs.front().copied() else { return Ok(None) };
         let (query, from, next) = (self.query, self.stream, self.next);
         let read = move |tx: &Transaction<'_>| {
-            let Some(stream) = next_stream(tx, log.key, from)?.filter(|found| query.stream.is_none_or(|only| only == *found))
+            let Some(stream) = next_stream(tx, log.key, from)?
+                .filter(|found| query.stream.is_none_or(|only| only == *found))
             else {
                 return Ok(None);
             };
@@ -138,7 +139,11 @@ impl Exporter {
 }
 
 /// By bisection, as no index orders blocks by when they came: they did so in the order of their numbers.
-pub(super) fn first_received(tx: &Transaction<'_>, log: LogKey, since: UtcMicros) -> Result<Seq, OutboxError> {
+pub(super) fn first_received(
+    tx: &Transaction<'_>,
+    log: LogKey,
+    since: UtcMicros,
+) -> Result<Seq, OutboxError> {
     let mut at_or_after = tx.prepare_cached(sql!("block_from"))?;
     let (mut low, mut high) = (0_u32, logs::cursor(tx, log)?.0.saturating_add(1));
     while low < high {

@@ -22,6 +22,7 @@ mod database;
 mod entries;
 mod error;
 mod export;
+mod forget;
 mod host_log;
 mod keys;
 mod ledger;
@@ -33,6 +34,7 @@ mod peers;
 mod pragmas;
 mod readers;
 mod resolve;
+mod sent;
 mod sessions;
 mod settle;
 mod spells;
@@ -44,7 +46,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 use uuid::Uuid;
 
 pub use anchors::{Anchor, AnchorSource};
@@ -55,6 +57,7 @@ pub use blocks::StoredBlock;
 pub use entries::{EntryId, InvalidEntryId};
 pub use error::OutboxError;
 pub use export::{ExportPage, ExportQuery, ExportRow, Exporter, PAGE_SAMPLES};
+pub use forget::{ForgetOptions, Forgetting, Forgotten};
 pub use host_log::HostLog;
 pub use keys::{AnchorKey, BatchKey, LogKey, SessionKey, SinkName};
 pub use ledger::{BatchRow, DeadRow, GapRow, QuarantineRow, ReceiptRow, Resolution, Which};
@@ -63,6 +66,7 @@ pub use lock::DirLock;
 pub use logs::Log;
 pub use peers::{Binding, Hold, PeerRow};
 pub use resolve::{Repair, Resolved, Unresolved};
+pub use sent::Sent;
 pub use sessions::{SessionReport, SessionRow};
 pub use settle::{DeadLetter, Receipt};
 pub use spells::{SpellKey, SpellRow};
@@ -144,6 +148,16 @@ impl Outbox {
     {
         let house = Arc::clone(&self.house);
         off_the_runtime(move || house.writer.run(job)).await
+    }
+
+    /// The same for what no transaction can do.
+    async fn lend<T, F>(&self, job: F) -> Result<T, OutboxError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T, OutboxError> + Send + 'static,
+    {
+        let house = Arc::clone(&self.house);
+        off_the_runtime(move || house.writer.lend(job)).await
     }
 
     /// A disk that is full, or is no longer: the database may not grow beyond so many pages, or what it has now.

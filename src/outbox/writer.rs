@@ -39,11 +39,20 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, OutboxError> + Send + 'static,
     {
+        self.lend(move |connection| transact(connection, job))
+    }
+
+    /// Lends the connection itself, for what no transaction can do.
+    pub(super) fn lend<T, F>(&self, job: F) -> Result<T, OutboxError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T, OutboxError> + Send + 'static,
+    {
         let jobs = lock(&self.jobs).clone().ok_or(OutboxError::Closed)?;
         let (answer, waiting) = mpsc::sync_channel(1);
         let job = Box::new(move |connection: &mut Connection| {
             // Whoever asked may be gone; the work is done all the same.
-            let _ = answer.send(transact(connection, job));
+            let _ = answer.send(job(connection));
         });
         jobs.send(job).map_err(|_| OutboxError::Closed)?;
         waiting.recv().unwrap_or(Err(OutboxError::Closed)).map_err(|error| error.placed(&self.dir))

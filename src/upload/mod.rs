@@ -13,6 +13,7 @@ mod receiver;
 mod status;
 mod table;
 mod uploader;
+mod verify;
 
 pub use nowatch::{Nowatch, nowatch};
 pub use readings::{Rows, RowsError, Source};
@@ -20,3 +21,4 @@ pub use receiver::{Failure, Parcel, Receiver, Verdict};
 pub use status::{HoldReason, UploadState, UploadStatus};
 pub use table::Table;
 pub use uploader::{UploadError, Uploader, UploaderConfig};
+pub use verify::{DayCheck, Verifier, VerifyEnd, VerifyError, VerifyOptions};

@@ -8,9 +8,11 @@ use serde::de::DeserializeOwned;
 
 use super::lines::objects;
 use super::{Client, ControlError, DEADLINE, answer, refusal, url};
-use crate::control::{CheckAnswer, DeadRequest, ExportLine, WhyAnswer};
+use crate::control::{
+    CheckAnswer, DeadRequest, ExportLine, ForgetRequest, VerifyLine, VerifyRequest, WhyAnswer,
+};
 use crate::measurement::UtcMicros;
-use crate::outbox::{Entries, Entry, EntryId, Resolved, Section};
+use crate::outbox::{Entries, Entry, EntryId, Forgotten, Resolved, Section};
 use crate::wire::bridge::Stream;
 
 /// A large store takes a while to be read through.
@@ -49,6 +51,11 @@ impl Client {
         self.tell("outbox/drop", dead).await
     }
 
+    /// Has a watch forgotten.
+    pub async fn forget(&self, request: &ForgetRequest) -> Result<Forgotten, ControlError> {
+        self.tell("forget", request).await
+    }
+
     /// Every sample that is stored, in a range.
     pub async fn export(
         &self,
@@ -64,13 +71,15 @@ impl Client {
             ("from", instant(from)),
             ("to", instant(to)),
         ];
-        let request = self.http.get(with("export", &pairs)?).send();
-        let begun = tokio::time::timeout(DEADLINE, request).await;
-        let response = begun.map_err(|_| ControlError::Answer("no line within 10 s".to_owned()))??;
-        if !response.status().is_success() {
-            return Err(refusal(response.status(), &response.bytes().await?));
-        }
-        Ok(objects(response.bytes_stream()))
+        follow(self.http.get(with("export", &pairs)?)).await
+    }
+
+    /// Has the daemon compare with the cloud. Dropping the stream calls it off.
+    pub async fn verify(
+        &self,
+        request: &VerifyRequest,
+    ) -> Result<impl Streaming<Item = Result<VerifyLine, ControlError>> + use<>, ControlError> {
+        follow(self.http.post(url("verify")).json(request)).await
     }
 
     async fn ask<T: DeserializeOwned>(
@@ -82,13 +91,21 @@ impl Client {
         answer(self.http.get(with(verb, query)?).timeout(within).send().await?).await
     }
 
-    pub(super) async fn tell<T: DeserializeOwned>(
-        &self,
-        verb: &str,
-        body: &impl Serialize,
-    ) -> Result<T, ControlError> {
+    async fn tell<T: DeserializeOwned>(&self, verb: &str, body: &impl Serialize) -> Result<T, ControlError> {
         answer(self.http.post(url(verb)).json(body).timeout(LONG).send().await?).await
     }
+}
+
+/// Only the beginning has a deadline: how long the rest takes is a matter of how much there is.
+async fn follow<T: DeserializeOwned>(
+    request: reqwest::RequestBuilder,
+) -> Result<impl Streaming<Item = Result<T, ControlError>> + use<T>, ControlError> {
+    let begun = tokio::time::timeout(DEADLINE, request.send()).await;
+    let response = begun.map_err(|_| ControlError::Answer("no line within 10 s".to_owned()))??;
+    if !response.status().is_success() {
+        return Err(refusal(response.status(), &response.bytes().await?));
+    }
+    Ok(objects(response.bytes_stream()))
 }
 
 /// A name, and a value if it is asked for.
