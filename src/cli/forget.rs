@@ -87,8 +87,8 @@ fn text(args: &Args, told: &Forgotten) -> String {
         format::safe(&args.watch),
         counts.join(", ")
     );
-    if !told.log_emptied {
-        text.push_str("\nSomebody was reading: the write-ahead log is overwritten only when nowbridge is started again.");
+    if !told.overwritten {
+        text.push_str("\nIts traces in the files are not overwritten yet: the disk is full, or somebody was reading; run this again.");
     }
     text
 }

@@ -41,6 +41,10 @@ pub fn at(instant: UtcMicros, zone: &TimeZone) -> String {
 /// `Sun 2026-11-22 03:12–05:40 CET`, or both whole if they are of two days.
 pub fn range(from: UtcMicros, to: UtcMicros, zone: &TimeZone) -> String {
     let (a, b) = (zoned(from, zone), zoned(to, zone));
+    let shown = |at: &jiff::Zoned| at.timestamp().as_second().div_euclid(60);
+    if shown(&a) == shown(&b) {
+        return at(from, zone);
+    }
     let one_day = a.date() == b.date() && a.offset() == b.offset();
     if one_day {
         format!("{}–{}", a.strftime("%a %Y-%m-%d %H:%M"), b.strftime("%H:%M %Z"))

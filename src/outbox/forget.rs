@@ -1,6 +1,7 @@
 //! Forgetting a watch: everything that was measured, and everything that was noted about it, overwritten on the disk.
 //!
-//! It is done in small transactions, so that nobody waits for long, and again from where it was if it is broken off. What stays unless
+//! Rows are deleted in small transactions, and again from where it was if it is broken off; then the database is written anew, for which
+//! everybody waits a few seconds. What stays unless
 //! that is to go, too, is one row a log: how far it was read, so that the watch's old blocks do not all come back.
 
 use rusqlite::types::Value;
@@ -37,8 +38,8 @@ pub struct Forgotten {
     pub sessions: u64,
     /// Everything else: anchors, cursors, errands, what was in quarantine, spells.
     pub others: u64,
-    /// Whether the write-ahead log was emptied, too. If not, somebody was reading; the next start does it.
-    pub log_emptied: bool,
+    /// Whether its traces in the files are overwritten, too. If not, the disk is full or somebody was reading; doing it again mends that.
+    pub overwritten: bool,
 }
 
 /// Whether a watch was forgotten.
@@ -113,7 +114,7 @@ impl Outbox {
                 self.write(move |tx| Ok(tx.execute(sql!("forget_log"), [key])?)).await?;
             }
         }
-        told.log_emptied = self.empty_log().await?;
+        told.overwritten = self.overwrite().await?;
         Ok(Forgetting::Done(told))
     }
 
@@ -133,14 +134,26 @@ impl Outbox {
         }
     }
 
-    /// Folds the write-ahead log in and cuts it to nothing: what is gone is still in there.
-    async fn empty_log(&self) -> Result<bool, OutboxError> {
-        self.lend(|connection| {
-            let emptied =
+    /// Writes the database anew, folds the write-ahead log in and cuts it to nothing: what was moved about while the tables grew still
+    /// stands between their rows, where no deletion reaches it.
+    async fn overwrite(&self) -> Result<bool, OutboxError> {
+        let written = self.lend(|connection| {
+            // The copy may be larger than the memory.
+            connection.pragma_update(None, "temp_store", "FILE")?;
+            let written = connection.execute_batch("VACUUM");
+            connection.pragma_update(None, "temp_store", "MEMORY")?;
+            written?;
+            let busy =
                 connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
-            Ok(emptied? == 0)
-        })
-        .await
+            Ok(busy? == 0)
+        });
+        match written.await {
+            Err(error) if error.is_transient() => {
+                tracing::warn!(%error, "What was forgotten is not overwritten yet.");
+                Ok(false)
+            }
+            written => written,
+        }
     }
 }
 

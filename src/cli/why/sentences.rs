@@ -38,7 +38,7 @@ impl Teller<'_> {
         let why = match gap.cause.name() {
             "overwritten" => "lost: the watch needed the room before anybody fetched them".to_owned(),
             "burned" => "not missing: the watch skipped these numbers after a power cut, and recorded nothing under them".to_owned(),
-            "corrupt" => "unreadable: they arrived damaged, and were kept as dead letters".to_owned(),
+            "corrupt" => "unreadable: damaged on arrival, and kept among the dead letters".to_owned(),
             "conflict" => "disputed: the watch sent others under the same numbers; those that came first were kept".to_owned(),
             "evicted" => format!("lost: their {} samples were evicted to make room on this disk", format::count(gap.samples)),
             other => format!("lost: {}", other.replace('_', " ")),
@@ -57,20 +57,25 @@ impl Teller<'_> {
                 format!("{} samples of {name}", format::count(samples.into()))
             }
         };
-        let who = letter.sink.as_ref().map_or_else(|| "nowbridge".to_owned(), |sink| sink.0.clone());
+        let Some(sink) = &letter.sink else {
+            let (id, watch) = (letter.id, self.name(letter.device));
+            let reason = format::safe_to(&letter.reason, WORDS);
+            return format!(
+                "{at}: {what} of {watch} could not be taken in: \"{reason}\" ({id}). `nowbridge outbox show {id}` has its bytes."
+            );
+        };
         let status = letter.status.map(|status| format!("{status} ")).unwrap_or_default();
         let said = format::safe_to(letter.response.as_deref().unwrap_or(&letter.reason), WORDS);
         let (id, watch) = (letter.id, self.name(letter.device));
         let end = match letter.resolution {
             Some(resolution) => format!("It was {resolution} by somebody since."),
-            None if letter.sink.is_some() => {
+            None => {
                 format!(
                     "`nowbridge outbox retry {id}` sends it again, `nowbridge outbox drop {id}` leaves it at that."
                 )
             }
-            None => format!("`nowbridge outbox show {id}` has its bytes."),
         };
-        format!("{at}: {what} of {watch} was refused by {who} for good: {status}\"{said}\" ({id}). {end}")
+        format!("{at}: {what} of {watch} was refused by {sink} for good: {status}\"{said}\" ({id}). {end}")
     }
 
     /// What has no time that can be believed.

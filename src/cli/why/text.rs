@@ -206,7 +206,22 @@ mod tests {
         night.spell("watch E7:12:0A:00:00:01", "away", "", 12, Some(28)).await;
         night.spell("radio", "adapter_off", "the adapter is switched off", 70, None).await;
         night.spell("nowbridge", "stopped", "", 50, Some(55)).await;
-        insta::assert_snapshot!(night.told().await, @"");
+        insta::assert_snapshot!(night.told().await, @r#"
+        Since Sun 2026-11-22 03:00 CET:
+        Between Sun 2026-11-22 03:00–03:30 CET: 2 blocks of left wrist are lost: the watch needed the room before anybody fetched them (g1).
+        Sun 2026-11-22 03:00 CET: a block of left wrist could not be taken in: "corrupt: " (d1). `nowbridge outbox show d1` has its bytes.
+        Sun 2026-11-22 03:00 CET: 600 samples of left wrist (boot 2) have no date yet: no session has compared the watch's clock since; they are kept, and dated by the next.
+        Sun 2026-11-22 03:00 CET: a session with left wrist, complete: 4 new blocks, the newest sample of Sun 2026-11-22 04:00 CET.
+        Sun 2026-11-22 03:05–04:05 CET (60 min): nothing was sent to nowatch: it could not be reached, or did not work (no route to api.example.org).
+        Sun 2026-11-22 03:12–03:28 CET (16 min): left wrist was out of reach, or off.
+        Sun 2026-11-22 03:30–03:49 CET: left wrist felt no heart that it was sure of: off the wrist, or worn loosely.
+        After Sun 2026-11-22 03:40 CET: 1 block of left wrist is unreadable: damaged on arrival, and kept among the dead letters (g2).
+        After Sun 2026-11-22 03:40 CET: 3 blocks of left wrist are not missing: the watch skipped these numbers after a power cut, and recorded nothing under them (g3).
+        Sun 2026-11-22 03:50–03:55 CET (5 min): nowbridge did not run.
+        Since Sun 2026-11-22 04:10 CET and still (0 s): no watch could be reached, as the radio was not ready (the adapter is switched off).
+        2,400 samples wait to be sent to nowatch (HEART_RATE); the oldest came now.
+        No sink has confirmed anything yet.
+        "#);
     }
 
     #[tokio::test(start_paused = true)]
@@ -220,6 +235,12 @@ mod tests {
                 .end_session("complete", 2)
                 .await;
         }
-        insta::assert_snapshot!(night.told().await, @"");
+        insta::assert_snapshot!(night.told().await, @r"
+        Since Sun 2026-11-22 03:00 CET:
+        Sun 2026-11-22 03:00 CET: 4 sessions with left wrist, complete: 7 new blocks, the newest sample of Sun 2026-11-22 04:00 CET.
+        600 samples wait to be sent to nowatch (HEART_RATE); the oldest came now.
+        Nothing is missing, and nothing was held up.
+        No sink has confirmed anything yet.
+        ");
     }
 }

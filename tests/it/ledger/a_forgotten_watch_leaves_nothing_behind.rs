@@ -85,7 +85,7 @@ async fn and_the_others_keep_everything() {
     let outbox = &opened.outbox;
     let told = forgotten(outbox, ForgetOptions { even_unsent: true, and_refetch: false }).await;
     assert_eq!((told.blocks, told.batches, told.dead_letters, told.gaps), (3_000, 2, 3, 1));
-    assert!(told.log_emptied && told.sessions == 1, "the session that runs stays: {told:?}");
+    assert!(told.overwritten && told.sessions == 1, "the session that runs stays: {told:?}");
     assert!(!is_found(opened.dir.path()), "not in the database, not in its log");
     assert_eq!(outbox.peers().await.unwrap()[0].device, None);
     assert_eq!(outbox.gaps(10).await.unwrap().iter().map(|gap| gap.device).collect::<Vec<_>>(), [OTHER]);

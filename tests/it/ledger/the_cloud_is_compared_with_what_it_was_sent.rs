@@ -48,7 +48,7 @@ fn outcome(check: &DayCheck) -> (u64, u64, u64) {
 
 async fn put(client: &Client, kind: Kind, rows: &str) {
     let (zip, file_name) = (zipped(&table(rows)).into(), "by-hand.zip".to_owned());
-    let idempotency_key = format!("by hand: {rows}");
+    let idempotency_key = format!("by-hand-{kind}");
     client.upload(Upload { kind, file_name, zip, idempotency_key }).await.unwrap();
 }
 
