@@ -75,7 +75,9 @@ impl Outbox {
         Ok(match section {
             Section::Dead => {
                 let mut dead = self.dead_letters_of(which).await?;
-                dead.iter_mut().for_each(|letter| letter.body.clear());
+                for letter in &mut dead {
+                    letter.body.clear();
+                }
                 Entries::Dead(dead)
             }
             Section::Gaps => Entries::Gaps(self.gaps_of(which).await?),

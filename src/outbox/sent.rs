@@ -48,7 +48,7 @@ impl Sent {
             _ if seq == self.last() => samples.min(self.into_next as usize),
             _ => 0,
         };
-        let mut kept = vec![0..end];
+        let mut kept = Vec::from_iter(Some(0..end));
         for except in self.except.iter().filter(|except| (except.first..=except.last).contains(&seq)) {
             let from = if seq == except.first { except.skip as usize } else { 0 };
             let to = except.upto.filter(|_| seq == except.last).map_or(samples, |upto| upto as usize);
@@ -102,8 +102,12 @@ impl Outbox {
 fn except(tx: &Transaction<'_>, sink: &SinkName, log: LogKey, kind: Kind) -> rusqlite::Result<Vec<Except>> {
     let mut list = tx.prepare_cached(sql!("sent_except"))?;
     let read = |row: &Row<'_>| {
-        let (first, last) = (row.get("first_seq")?, row.get("last_seq")?);
-        Ok(Except { first, skip: row.get("skip")?, last, upto: row.get("upto")? })
+        Ok(Except {
+            first: row.get("first_seq")?,
+            skip: row.get("skip")?,
+            last: row.get("last_seq")?,
+            upto: row.get("upto")?,
+        })
     };
     list.query_map(params![sink, log, kind], read)?.collect()
 }
@@ -132,10 +136,10 @@ mod tests {
             into_next: 4,
             except: vec![except(2, 0, 2, None), except(3, 5, 3, Some(6)), except(4, 8, 6, Some(2))],
         };
-        let of = |seq| sent.of_block(Seq(seq), 10);
-        assert_eq!([of(1), of(7)], [[0..10], [0..10]]);
+        let of = |seq| sent.of_block(Seq(seq), 10).iter().map(|it| (it.start, it.end)).collect::<Vec<_>>();
+        assert_eq!([of(1), of(7)], [[(0, 10)], [(0, 10)]]);
         assert!([of(2), of(5), of(9)].iter().all(Vec::is_empty));
-        assert_eq!(of(3), [0..5, 6..10]);
-        assert_eq!([of(4), of(6), of(8)], [[0..8], [2..10], [0..4]]);
+        assert_eq!(of(3), [(0, 5), (6, 10)]);
+        assert_eq!([of(4), of(6), of(8)], [[(0, 8)], [(2, 10)], [(0, 4)]]);
     }
 }

@@ -43,8 +43,8 @@ impl Outbox {
         began: UtcMicros,
     ) -> Result<SpellKey, OutboxError> {
         self.write(move |tx| {
-            let mut begin = tx.prepare_cached(sql!("spell_begin"))?;
-            let key = begin.query_row(params![subject, reason, detail, began], |row| row.get(0))?;
+            let mut insert = tx.prepare_cached(sql!("spell_begin"))?;
+            let key = insert.query_row(params![subject, reason, detail, began], |row| row.get(0))?;
             tx.prepare_cached(sql!("spell_prune"))?.execute([began.0 - KEPT_US])?;
             Ok(SpellKey(key))
         })

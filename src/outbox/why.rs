@@ -111,7 +111,9 @@ impl Outbox {
         gaps.retain(|gap| of_it(gap.device));
         quarantine.retain(|held| of_it(held.device));
         dead.retain(|letter| of_it(letter.device));
-        dead.iter_mut().for_each(|letter| letter.body.clear());
+        for letter in &mut dead {
+            letter.body.clear();
+        }
         let mut logs = self.logs().await?;
         let holes = self.holes(logs.clone(), gaps).await?;
         logs.retain(|log| of_it(log.device));

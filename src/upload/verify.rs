@@ -105,7 +105,7 @@ impl<A: Api> Verifier<A> {
                 continue;
             }
             let theirs = self.theirs(day, kind).await?;
-            let (mut check, repairs) = compare(day, kind, ours, theirs);
+            let (mut check, repairs) = compare(day, kind, &ours, theirs);
             self.end.compared += 1;
             self.end.different += u64::from(!check.is_equal());
             if self.options.repair && !repairs.is_empty() {

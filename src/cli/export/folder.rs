@@ -84,9 +84,9 @@ impl Sink for Folder {
         }
         let table = self.table(name, row.stream)?;
         if row.stream == Stream::BEATS {
-            table.beat(row)?
+            table.beat(row)?;
         } else {
-            table.value(row)?
+            table.value(row)?;
         }
         Ok(true)
     }

@@ -170,10 +170,10 @@ fn create(path: &std::path::Path) -> anyhow::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
 
     let made = File::options().write(true).create_new(true).mode(0o600).open(path);
-    Ok(made.map_err(|error| match error.kind() {
+    made.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => anyhow::Error::from(CannotExport::Exists(path.to_owned())),
         _ => anyhow::Error::from(error).context(format!("{} cannot be written", path.display())),
-    })?)
+    })
 }
 
 /// What a stream without a kind is called in a table: `SKIN_CONDUCTANCE`.

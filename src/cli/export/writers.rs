@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Sink, shouted};
 use crate::cli::why::stream_name;
-use crate::measurement::{Kind, Quality, Value};
+use crate::measurement::{Kind, Quality, UtcMicros, Value};
 use crate::outbox::ExportRow;
 use crate::wire::bridge::DeviceId;
 
@@ -99,7 +99,7 @@ impl<W: Write> Sink for JsonLines<W> {
             kind: row.stream.kind(),
             stream: &stream,
             datetime: row.at.map(|at| at.seconds().0),
-            at_ms: row.at.map(|at| at.millis()),
+            at_ms: row.at.map(UtcMicros::millis),
             time: time.map(|time| format!("{time:.3}")),
             value: match value(row) {
                 Value::Decimal(number) => number.into(),

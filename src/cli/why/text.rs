@@ -52,12 +52,11 @@ fn runs(sessions: &[SessionRow]) -> Vec<Vec<&SessionRow>> {
     let (mut all, mut last): (Vec<Vec<&SessionRow>>, BTreeMap<DeviceId, usize>) = Default::default();
     for session in sessions {
         let own = last.get(&session.device).copied();
-        match own.filter(|at| outcome(all[*at][0]) == outcome(session)) {
-            Some(at) => all[at].push(session),
-            None => {
-                last.insert(session.device, all.len());
-                all.push(vec![session]);
-            }
+        if let Some(at) = own.filter(|at| outcome(all[*at][0]) == outcome(session)) {
+            all[at].push(session);
+        } else {
+            last.insert(session.device, all.len());
+            all.push(vec![session]);
         }
     }
     all

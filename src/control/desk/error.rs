@@ -175,9 +175,8 @@ impl DeskError {
             Self::Stopping => Fault::Stopping,
             Self::Broken(_) | Self::Outbox(_) | Self::Verify(VerifyError::Outbox(_)) => Fault::Internal,
             Self::Verify(VerifyError::Cloud { source, .. }) if source.needs_login() => Fault::Login,
-            Self::Verify(VerifyError::Cloud { .. }) => Fault::Unreachable,
             Self::Radio(error) | Self::Watch(WatchError::Radio(error)) => of_radio(error),
-            Self::Watch(_) | Self::Overdue(_) => Fault::Unreachable,
+            Self::Verify(VerifyError::Cloud { .. }) | Self::Watch(_) | Self::Overdue(_) => Fault::Unreachable,
         }
     }
 

@@ -80,7 +80,7 @@ impl Ours {
 }
 
 /// What differs, and which blocks would mend it.
-pub fn compare(day: Day, kind: Kind, ours: Ours, theirs: Vec<DayOfValues>) -> (DayCheck, Vec<Repair>) {
+pub fn compare(day: Day, kind: Kind, ours: &Ours, theirs: Vec<DayOfValues>) -> (DayCheck, Vec<Repair>) {
     let theirs: BTreeMap<UnixSeconds, Reading> = theirs
         .into_iter()
         .filter(|held| held.kind == kind)
@@ -136,6 +136,7 @@ mod as_text {
 
     use crate::measurement::Day;
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "this is how serde calls it")]
     pub fn serialize<S: Serializer>(day: &Day, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(day)
     }
