@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::select_all;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::desk::{RadioDesk, Seat};
 use super::status::{CloudStatus, DaemonStatus, FailingLoop, RadioStatus, SinkStatus, StageName, Status};
-use crate::cloud::AuthState;
+use crate::cloud::{AuthState, Client};
 use crate::measurement::UtcMicros;
 use crate::outbox::{Outbox, OutboxError, SinkName, SinkRow};
 use crate::radio::RadioState;
@@ -40,6 +40,8 @@ pub struct Parts {
     pub cloud: Option<CloudView>,
     /// Everyone that measurements are sent to, the cloud among them.
     pub sinks: Vec<SinkView>,
+    /// Said when there is something to send.
+    pub arrivals: Arc<Notify>,
     /// Loops that wait to be started again.
     pub failing: watch::Receiver<Vec<FailingLoop>>,
 }
@@ -58,6 +60,8 @@ pub struct CloudView {
     pub base_url: String,
     /// The ledger's name of it.
     pub sink: SinkName,
+    /// For questions of our own to it.
+    pub client: Client,
     /// Whether we are logged in.
     pub auth: watch::Receiver<AuthState>,
     /// The upload loop.

@@ -13,6 +13,7 @@ use super::crew::{Crew, Kit};
 use super::desk::Desk;
 use super::service::Notifier;
 use super::sinks::{Sink, Start};
+use super::spells::Spells;
 use super::supervisor::Supervisor;
 use super::wiring::{Cloud, Wiring};
 use crate::clock::Clock;
@@ -136,8 +137,11 @@ impl<C: Central> Plant<C> {
         };
         keep_time(&supervisor, &outbox, clock, &seats);
         let failing = supervisor.failing();
-        let (cloud, sinks) = start_uploads(&supervisor, &outbox, clock, (cloud, sinks), arrivals);
-        Ok(Parts { outbox, radio, seats, desk, cloud, sinks, failing })
+        let (cloud, sinks) =
+            start_uploads(&supervisor, &outbox, clock, (cloud, sinks), Arc::clone(&arrivals));
+        let parts = Parts { outbox, radio, seats, desk, cloud, sinks, arrivals, failing };
+        note_spells(&supervisor, &parts, clock);
+        Ok(parts)
     }
 }
 
@@ -190,6 +194,18 @@ async fn open_desk<C: Central>(
     Ok((seats, desk))
 }
 
+/// Starts whoever writes down what keeps the others from going on.
+fn note_spells(supervisor: &Supervisor, parts: &Parts, clock: Clock) {
+    let outbox = parts.outbox.clone();
+    let radio = parts.radio.as_ref().map(|radio| radio.state.clone());
+    let seats = parts.seats.clone();
+    let sinks: Vec<_> = parts.sinks.iter().map(|sink| (sink.name.clone(), sink.upload.clone())).collect();
+    supervisor.start("ledger".to_owned(), move |cancel| {
+        let (outbox, radio, seats) = (outbox.clone(), radio.clone(), seats.clone());
+        Spells { outbox, clock, radio, seats, sinks: sinks.clone() }.run(cancel)
+    });
+}
+
 /// Starts a loop for the cloud and one for each other sink, and the one that wakes them.
 fn start_uploads(
     supervisor: &Supervisor,
@@ -205,11 +221,12 @@ fn start_uploads(
             (client.base_url().to_string(), client.auth_changes(), uploader.sink.clone());
         let (ear, to, config) = (Ear::new(Duration::ZERO), base_url.clone(), SinkConfig::default());
         let start = Start { supervisor, outbox, clock, ear: &ear, to, config, uploader };
-        let view = start.with(move || Nowatch::new(client.clone(), consent_check_every));
+        let talker = client.clone();
+        let view = start.with(move || Nowatch::new(talker.clone(), consent_check_every));
         let upload = view.upload.clone();
         views.push(view);
         ears.push(ear);
-        CloudView { base_url, sink, auth, upload }
+        CloudView { base_url, sink, client, auth, upload }
     });
     for sink in sinks {
         let ear = Ear::new(sink.every);

@@ -13,6 +13,7 @@ mod plan;
 mod probe;
 mod service;
 mod sinks;
+mod spells;
 mod supervisor;
 mod wiring;
 
@@ -20,4 +21,5 @@ pub use error::DaemonError;
 pub use lifecycle::run;
 pub use probe::{probe, scan};
 pub use service::Notifier;
+pub use spells::Spells;
 pub use wiring::{Cloud, Wiring};

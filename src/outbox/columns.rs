@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     AnchorKey, AnchorSource, BatchKey, BatchState, ErrandKey, ErrandState, ErrandWhy, GapCause, LogKey,
-    QuarantineKey, SessionKey, SinkName,
+    QuarantineKey, Resolution, SessionKey, SinkName,
 };
 use crate::measurement::{Kind, UtcMicros};
 use crate::wire::bridge::{Boot, DeviceId, LogId, Seq, Stream};
@@ -55,7 +55,7 @@ transparent! {
     LogId(u32), Seq(u32), Boot(u16), Stream(u8), UtcMicros(i64), DeviceId([u8; 16]),
 }
 
-named! { AnchorSource, BatchState, ErrandState, ErrandWhy, GapCause }
+named! { AnchorSource, BatchState, ErrandState, ErrandWhy, GapCause, Resolution }
 
 impl ToSql for Kind {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

@@ -25,15 +25,19 @@ mod choosing;
 mod clock_steps;
 mod columns;
 mod database;
+mod entries;
 mod errands;
 mod error;
 mod evict;
+mod export;
+mod forget;
 mod free;
 mod host_log;
 mod keeper;
 mod keys;
 mod ledger;
 mod limits;
+mod listing;
 mod lock;
 mod logs;
 mod migrate;
@@ -42,15 +46,19 @@ mod pragmas;
 mod quarantine;
 mod readers;
 mod removal;
+mod resolve;
 mod room;
 mod salvage;
+mod sent;
 mod sessions;
 mod settle;
 mod sinks;
 mod span;
+mod spells;
 mod summary;
 mod tidy;
 mod vacuum;
+mod why;
 mod writer;
 
 use std::fmt;
@@ -58,7 +66,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -67,26 +75,34 @@ pub use append::{Appended, GapCause, NewBlock, NewGap};
 pub use backlog::Backlog;
 pub use batches::{Batch, BatchState, NewBatch};
 pub use blocks::StoredBlock;
-pub use errands::{Errand, ErrandState, ErrandWhy, NewErrand};
 pub use choosing::Chosen;
 pub use clock_steps::ClockStep;
+pub use entries::{EntryId, InvalidEntryId};
+pub use errands::{Errand, ErrandState, ErrandWhy, NewErrand};
 pub use error::OutboxError;
+pub use export::{ExportPage, ExportQuery, ExportRow, Exporter, PAGE_SAMPLES};
+pub use forget::{ForgetOptions, Forgetting, Forgotten};
 pub use host_log::HostLog;
 pub use keys::{AnchorKey, BatchKey, ErrandKey, LogKey, QuarantineKey, SessionKey, SinkName};
-pub use ledger::{DeadRow, GapRow, ReceiptRow};
+pub use ledger::{BatchRow, DeadRow, GapRow, QuarantineRow, ReceiptRow, Resolution, Which};
 pub use limits::Limits;
+pub use listing::{Entries, Entry, Section};
 pub use lock::DirLock;
 pub use logs::Log;
 pub use peers::{Binding, Hold, PeerRow};
-pub use quarantine::{HeldBack, QuarantineRow};
+pub use quarantine::{HeldBack, HeldRun};
+pub use resolve::{Repair, Resolved, Unresolved};
 pub use room::{Room, RoomLimit};
 pub use salvage::Salvage;
+pub use sent::Sent;
 pub use sessions::{SessionReport, SessionRow};
 pub use settle::{DeadLetter, Receipt, Tally};
 pub use sinks::{SinkCounts, SinkRow};
 pub use span::{Position, Span};
+pub use spells::{SpellKey, SpellRow};
 pub use summary::{StreamSummary, Summary};
 pub use tidy::Tidied;
+pub use why::{Hole, OffWrist, Undated, Waiting, Why};
 
 use crate::clock::Clock;
 use crate::measurement::UtcMicros;
@@ -156,6 +172,11 @@ impl Outbox {
         self.house.queue_id
     }
 
+    /// The clock that its entries are dated by.
+    pub fn clock(&self) -> Clock {
+        self.house.clock
+    }
+
     /// Where it is.
     pub fn dir(&self) -> &Path {
         &self.house.dir
@@ -169,6 +190,16 @@ impl Outbox {
     {
         let house = Arc::clone(&self.house);
         off_the_runtime(move || house.noticing(house.writer.run(job))).await
+    }
+
+    /// The same for what no transaction can do.
+    async fn lend<T, F>(&self, job: F) -> Result<T, OutboxError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T, OutboxError> + Send + 'static,
+    {
+        let house = Arc::clone(&self.house);
+        off_the_runtime(move || house.writer.lend(job)).await
     }
 
     /// A disk that is full, or is no longer: the database may not grow beyond so many pages, or what it has now.

@@ -35,7 +35,7 @@ pub struct HeldBack {
 
 /// A run that is held back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QuarantineRow {
+pub struct HeldRun {
     /// Its number.
     pub key: QuarantineKey,
     /// Where it would go.
@@ -69,7 +69,7 @@ impl Outbox {
     }
 
     /// What is held back, oldest first.
-    pub async fn quarantine(&self) -> Result<Vec<QuarantineRow>, OutboxError> {
+    pub async fn quarantine(&self) -> Result<Vec<HeldRun>, OutboxError> {
         self.read(|tx| {
             let mut list = tx.prepare_cached(sql!("quarantine_list"))?;
             Ok(list.query_map([], read)?.collect::<Result<_, _>>()?)
@@ -85,7 +85,7 @@ impl Outbox {
                 return Ok(None);
             }
             let held = tx.prepare_cached(sql!("quarantine_get"))?.query_row([run], read)?;
-            let QuarantineRow { sink, log, kind, span, .. } = held;
+            let HeldRun { sink, log, kind, span, .. } = held;
             errands::ask(tx, &NewErrand { sink, log, kind, span, why: ErrandWhy::Release }, now).map(Some)
         })
         .await
@@ -160,8 +160,8 @@ fn insert(tx: &Transaction<'_>, run: &HeldBack, samples: u32, now: UtcMicros) ->
     Ok(())
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<QuarantineRow> {
-    Ok(QuarantineRow {
+fn read(row: &Row<'_>) -> rusqlite::Result<HeldRun> {
+    Ok(HeldRun {
         key: row.get("id")?,
         sink: row.get("sink")?,
         log: row.get("log")?,

@@ -58,6 +58,19 @@ impl Writer {
         })
     }
 
+    /// Lends the connection itself, for what no transaction can do.
+    pub(super) fn lend<T, F>(&self, job: F) -> Result<T, OutboxError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T, OutboxError> + Send + 'static,
+    {
+        self.carry_out(move |desk| {
+            let done = job(&mut desk.connection);
+            desk.keeper.after(&desk.connection, done.as_ref().err());
+            done
+        })
+    }
+
     /// Takes ballast on board again, if there is room.
     pub(super) fn restore(&self) -> Result<(), OutboxError> {
         self.carry_out(|desk| {

@@ -15,6 +15,7 @@ mod status;
 mod surroundings;
 mod table;
 mod uploader;
+mod verify;
 
 pub use nowatch::{Nowatch, nowatch};
 pub use readings::{Part, Rows, RowsError, Source};
@@ -22,3 +23,4 @@ pub use receiver::{Failure, Parcel, Receiver, Verdict};
 pub use status::{HoldReason, UploadState, UploadStatus};
 pub use table::Table;
 pub use uploader::{UploadError, Uploader, UploaderConfig};
+pub use verify::{DayCheck, Verifier, VerifyEnd, VerifyError, VerifyOptions};

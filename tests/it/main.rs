@@ -14,6 +14,7 @@ mod control;
 mod daemon;
 mod demo;
 mod golden;
+mod ledger;
 mod outbox;
 mod private_cloud;
 mod recording;

@@ -93,12 +93,14 @@ ALTER TABLE log ADD COLUMN removed_through INTEGER NOT NULL DEFAULT 0;
 -- A time in which something could not go on, and why: what `nowbridge why` reads out.
 CREATE TABLE spell (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
-    -- 'sink NAME', 'watch ADDRESS', 'outbox', 'clock'
+    -- 'sink NAME', 'watch ADDRESS', 'radio', 'outbox', 'nowbridge'
     subject  TEXT NOT NULL,
     reason   TEXT NOT NULL,
     detail   TEXT NOT NULL,
     began_us INTEGER NOT NULL,
-    ended_us INTEGER
+    ended_us INTEGER,
+    -- Whether nowbridge ended before it did; ended_us is then when nowbridge was started again.
+    interrupted INTEGER NOT NULL DEFAULT 0 CHECK (interrupted IN (0, 1))
 ) STRICT;
 
 CREATE INDEX spell_began ON spell (began_us);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::{Stop, Uploader};
-use crate::outbox::{OutboxError, QuarantineRow};
+use crate::outbox::{HeldRun, OutboxError};
 use crate::upload::batching::WatchClock;
 use crate::upload::receiver::Receiver;
 use crate::wire::bridge::{Boot, RawBlock, Stream};
@@ -27,13 +27,13 @@ impl<R: Receiver> Uploader<R> {
                 tracing::info!(kind = %run.kind, boot = %run.boot, samples = run.samples, "Samples leave the quarantine.");
             }
         }
-        let looked = |run: &QuarantineRow| Some((run.key, *newest.get(&run.log)?));
+        let looked = |run: &HeldRun| Some((run.key, *newest.get(&run.log)?));
         self.looked = held.iter().filter_map(looked).collect();
         Ok(())
     }
 
     /// Whether both ends of a run have dates that can be believed. Should something between them have none, it comes back.
-    async fn can_be_dated(&self, run: &QuarantineRow) -> Result<bool, OutboxError> {
+    async fn can_be_dated(&self, run: &HeldRun) -> Result<bool, OutboxError> {
         let Some(stream) = Stream::of_kind(run.kind) else { return Ok(false) };
         let mut ends = Vec::with_capacity(2);
         for (seq, is_last) in [(run.span.first, false), (run.span.last, true)] {
