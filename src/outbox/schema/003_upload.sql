@@ -2,8 +2,9 @@
 -- Positions in a log go down to the sample: a range of blocks may leave out the first `skip` samples of its first block, and of its
 -- last block take only those up to `upto` (NULL: all), both counted from the beginning of that block.
 
--- Of the block numbered through_seq + 1, if it is of this kind, the first into_next samples are past, too. A sample that was stored and is of this kind is waiting, or
--- counted in exactly one of these: sent, dead, held (in quarantine), missed (evicted, or older than the sink).
+-- Of the block numbered through_seq + 1, if it is of this kind, the first into_next samples are past, too. A sample that was stored
+-- and is of this kind is waiting, or counted in exactly one of these: sent, dead, held (in quarantine, or on the way out of it),
+-- missed (evicted, or older than the sink).
 ALTER TABLE upload_cursor ADD COLUMN into_next INTEGER NOT NULL DEFAULT 0 CHECK (into_next >= 0);
 ALTER TABLE upload_cursor ADD COLUMN held_samples INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE upload_cursor ADD COLUMN missed_samples INTEGER NOT NULL DEFAULT 0;
@@ -49,7 +50,7 @@ CREATE INDEX batch_errand ON batch (errand) WHERE errand IS NOT NULL;
 -- The samples of the block that are dead; upto NULL: to its end.
 ALTER TABLE dead ADD COLUMN skip INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE dead ADD COLUMN upto INTEGER;
--- What a person had done with it. NULL: nothing yet.
+-- What a person had done with it. NULL: nothing yet, or it is under way. One that was retried in vain has a letter in its place.
 ALTER TABLE dead ADD COLUMN resolution TEXT CHECK (resolution IN ('retried', 'dropped'));
 ALTER TABLE dead ADD COLUMN resolved_us INTEGER;
 CREATE INDEX dead_place ON dead (sink, log, kind, seq);
