@@ -61,8 +61,8 @@ pub enum OutboxError {
         /// The file.
         path: PathBuf,
     },
-    /// The database is damaged. It was left as it is.
-    #[error("{} is damaged ({detail}); keep a copy, then move it away to start a new outbox", path.display())]
+    /// The database is damaged. The next start moves it aside and salvages what can be read.
+    #[error("{} is damaged ({detail}); restart nowbridge, which moves it aside and fetches what can be read into a new one", path.display())]
     Corrupt {
         /// The database file.
         path: PathBuf,
