@@ -137,13 +137,12 @@ impl Timeline {
         let anchors = &self.anchors[start..end];
         let later = anchors.partition_point(|anchor| anchor.ticks_us < ticks_us);
         match (later.checked_sub(1).map(|at| anchors[at]), anchors.get(later).copied()) {
-            (None, None) if runs => Err(Undated::NotYet),
+            (None | Some(_), None) if runs => Err(Undated::NotYet),
             (None, None) => Err(Undated::Never),
             (Some(before), Some(after)) if before.agrees(&after) => Ok(between(before, after, ticks_us)),
             (Some(_), Some(_)) => arbitrate(anchors, later, ticks_us, runs),
             // The rate that a later pair shows would be nearer the truth, but would move what may have been sent.
             (None, Some(first)) => Ok(at_rate(first, ticks_us, 1.0)),
-            (Some(_), None) if runs => Err(Undated::NotYet),
             (Some(last), None) => beyond(last, later.checked_sub(2).map(|at| anchors[at]), ticks_us),
         }
     }
