@@ -249,7 +249,9 @@ mod tests {
     #[test]
     fn a_stepped_host_clock_is_not_taken_for_drift() {
         let mut late = [anchor(10 * HOUR, 0.0), anchor(11 * HOUR, 0.0)];
-        late.iter_mut().for_each(|late| late.utc.0 += 3_600_000_000);
+        for late in &mut late {
+            late.utc.0 += 3_600_000_000;
+        }
         let early = anchor(HOUR, 0.0);
         let two = Timeline::new(vec![early, late[0]]);
         assert_eq!(two.date(3, 9 * HOUR, early.utc), Err(Undated::NotYet), "which of the two is right?");
