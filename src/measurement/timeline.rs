@@ -137,13 +137,12 @@ impl Timeline {
         let anchors = &self.anchors[start..end];
         let later = anchors.partition_point(|anchor| anchor.ticks_us < ticks_us);
         match (later.checked_sub(1).map(|at| anchors[at]), anchors.get(later).copied()) {
-            (None, None) if runs => Err(Undated::NotYet),
+            (None | Some(_), None) if runs => Err(Undated::NotYet),
             (None, None) => Err(Undated::Never),
             (Some(before), Some(after)) if before.agrees(&after) => Ok(between(before, after, ticks_us)),
             (Some(_), Some(_)) => arbitrate(anchors, later, ticks_us, runs),
             // The rate that a later pair shows would be nearer the truth, but would move what may have been sent.
             (None, Some(first)) => Ok(at_rate(first, ticks_us, 1.0)),
-            (Some(_), None) if runs => Err(Undated::NotYet),
             (Some(last), None) => beyond(last, later.checked_sub(2).map(|at| anchors[at]), ticks_us),
         }
     }
@@ -250,7 +249,9 @@ mod tests {
     #[test]
     fn a_stepped_host_clock_is_not_taken_for_drift() {
         let mut late = [anchor(10 * HOUR, 0.0), anchor(11 * HOUR, 0.0)];
-        late.iter_mut().for_each(|late| late.utc.0 += 3_600_000_000);
+        for late in &mut late {
+            late.utc.0 += 3_600_000_000;
+        }
         let early = anchor(HOUR, 0.0);
         let two = Timeline::new(vec![early, late[0]]);
         assert_eq!(two.date(3, 9 * HOUR, early.utc), Err(Undated::NotYet), "which of the two is right?");
