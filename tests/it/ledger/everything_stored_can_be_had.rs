@@ -40,9 +40,9 @@ async fn and_a_longer_store_is_held_in_no_more_memory() {
         let depot = Depot::holding(&mut recorder).await;
         let (rows, most) = all(&depot, ExportQuery::default()).await;
         let of = |stream| rows.iter().filter(move |row| row.stream == stream);
-        let told: Vec<(u64, i32)> = of(Stream::HEART_RATE).map(|row| (row.ticks_ms, row.value)).collect();
-        let recorded: Vec<(u64, i32)> = heart.iter().map(|it| (it.at_ms, it.value)).collect();
-        assert!(told == recorded, "every heart rate, once, in order");
+        let written: Vec<(u64, i32)> = of(Stream::HEART_RATE).map(|row| (row.ticks_ms, row.value)).collect();
+        let expected: Vec<(u64, i32)> = heart.iter().map(|it| (it.at_ms, it.value)).collect();
+        assert!(written == expected, "every heart rate, once, in order");
         assert_eq!(of(Stream::EDA).count(), skin.len());
         let first = of(Stream::HEART_RATE).next().unwrap();
         assert_eq!(first.at, Some(UtcMicros(BOOTED.0 + 250_000)));
