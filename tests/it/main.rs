@@ -14,6 +14,7 @@ mod daemon;
 mod demo;
 mod golden;
 mod outbox;
+mod power;
 mod private_cloud;
 mod recording;
 mod sensor;
