@@ -47,7 +47,7 @@ mkdir "$scratch/outbox"
 
 if get_rsyslog; then
     python3 benches/compare/rsyslog.py "$scratch" 300000 off "$scratch/ours"
-    python3 benches/compare/rsyslog.py "$scratch" 20000 on "$scratch/ours"
+    python3 benches/compare/rsyslog.py "$scratch" 3000 on "$scratch/ours"
 else
     skipped "rsyslog's disk queue" 'its packages cannot be fetched'
 fi

@@ -113,7 +113,7 @@ fn sealed(
     for second in seconds {
         let sample = if stream == Stream::BEATS {
             let interval = 1_000 + rng.i32(-40..=40);
-            at_ms += interval.unsigned_abs() as u64;
+            at_ms += u64::from(interval.unsigned_abs());
             Sample { at_ms, value: interval, quality: Quality::BEST }
         } else {
             Sample { at_ms: second * 1_000, value: 62 + rng.i32(-2..=2), quality: Quality::BEST }

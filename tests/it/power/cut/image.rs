@@ -73,7 +73,7 @@ fn rounds() -> u64 {
 async fn cut_once(flushing: Flushing, round: u64) -> Option<(u32, Kept)> {
     let dir = TempDir::new().unwrap();
     let path = |name: &str| dir.path().join(name);
-    let (image, copy, promises) = (path("disk"), path("copy"), path("promises"));
+    let (image, copy, written) = (path("disk"), path("copy"), path("promises"));
     fs::File::create(&image).unwrap().set_len(64 << 20).unwrap();
     let made = run("mkfs.ext4", &["-q".as_ref(), "-F".as_ref(), image.as_os_str()]);
     let Some(disk) = Mounted::new(&image, path("before")).filter(|_| made) else {
@@ -85,8 +85,8 @@ async fn cut_once(flushing: Flushing, round: u64) -> Option<(u32, Kept)> {
     // So that the empty file system is not what is lost.
     assert!(run("sync", &["-f".as_ref(), disk.0.as_os_str()]));
     let commits = 40 + 60 * round as usize;
-    let writer = Writer(endless(flushing, &disk.0, &promises));
-    let so_far = || fs::read_to_string(&promises).unwrap_or_default();
+    let writer = Writer(endless(flushing, &disk.0, &written));
+    let so_far = || fs::read_to_string(&written).unwrap_or_default();
     until("the writer has written enough", async || (so_far().lines().count() >= commits).then_some(()))
         .await;
     assert!(run("kill", &["-STOP".as_ref(), writer.0.id().to_string().as_ref()]));
