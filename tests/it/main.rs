@@ -16,6 +16,7 @@ mod demo;
 mod golden;
 mod ledger;
 mod outbox;
+mod power;
 mod private_cloud;
 mod recording;
 mod sensor;
