@@ -16,7 +16,7 @@ use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
 use nowbridge::clock::Clock;
 use nowbridge::measurement::{Kind, Quality};
-use nowbridge::outbox::{Log, NewBatch, NewBlock, Outbox, Receipt, SessionKey};
+use nowbridge::outbox::{Log, NewBatch, NewBlock, Outbox, Receipt, SessionKey, Span};
 use nowbridge::sim::watch::SealPolicy;
 use nowbridge::upload::nowatch;
 use nowbridge::wire::bridge::{Boot, DeviceId, LogId, RawBlock, Sample, Sealer, Seq, Stream, Verdict};
@@ -200,8 +200,8 @@ async fn drained(outbox: &Outbox, log: &Log, kind: Kind) -> anyhow::Result<u64> 
             sink: nowatch(),
             log: log.key,
             kind,
-            first,
-            last,
+            span: Span::blocks(first, last),
+            errand: None,
             anchor_horizon: None,
             rows: 1,
             csv_sha256: [0; 32],
