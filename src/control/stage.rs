@@ -12,7 +12,7 @@ use crate::cloud::{AuthState, Client};
 use crate::measurement::UtcMicros;
 use crate::outbox::{Outbox, OutboxError, SinkName, SinkRow};
 use crate::radio::RadioState;
-use crate::sync::{RecoveryCounts, WatchStatus};
+use crate::sync::{ClockStatus, RecoveryCounts, WatchStatus};
 use crate::upload::{self, UploadStatus};
 
 /// How far the daemon is, and what there is to look at.
@@ -36,6 +36,8 @@ pub struct Parts {
     pub seats: watch::Receiver<Vec<Seat>>,
     /// Where radio matters are brought; `None` without a radio.
     pub desk: Option<RadioDesk>,
+    /// This computer's clock.
+    pub time: watch::Receiver<ClockStatus>,
     /// The cloud, if one is configured.
     pub cloud: Option<CloudView>,
     /// Everyone that measurements are sent to, the cloud among them.
@@ -96,6 +98,7 @@ impl Stage {
         let Some(parts) = parts else {
             return Ok(Status {
                 daemon,
+                clock: None,
                 radio: None,
                 watches: Vec::new(),
                 cloud: None,
@@ -116,7 +119,8 @@ impl Stage {
             upload: cloud.upload.borrow().clone(),
         });
         let sinks = sinks(&parts.outbox, &parts.sinks).await?;
-        Ok(Status { daemon, radio, watches, cloud, sinks, outbox: Some(outbox) })
+        let clock = Some(*parts.time.borrow());
+        Ok(Status { daemon, clock, radio, watches, cloud, sinks, outbox: Some(outbox) })
     }
 }
 
@@ -152,6 +156,7 @@ pub(super) struct Changes {
     watches: Vec<watch::Receiver<WatchStatus>>,
     uploads: Vec<watch::Receiver<UploadStatus>>,
     auth: Option<watch::Receiver<AuthState>>,
+    time: Option<watch::Receiver<ClockStatus>>,
     failing: Option<watch::Receiver<Vec<FailingLoop>>>,
 }
 
@@ -170,6 +175,7 @@ impl Stage {
             watches,
             uploads: parts.sinks.iter().map(|sink| from_now_on(&sink.upload)).collect(),
             auth: cloud.map(|cloud| from_now_on(&cloud.auth)),
+            time: Some(from_now_on(&parts.time)),
             failing: Some(from_now_on(&parts.failing)),
         }
     }
@@ -184,11 +190,12 @@ impl Changes {
         let watches = self.watches.iter_mut().map(|watch| changed(watch).boxed());
         let upload = self.uploads.iter_mut().map(|upload| changed(upload).boxed());
         let auth = self.auth.iter_mut().map(|auth| changed(auth).boxed());
+        let time = self.time.iter_mut().map(|time| changed(time).boxed());
         let failing = self.failing.iter_mut().map(|failing| changed(failing).boxed());
         // One that is always there, as there must be something to wait for.
         let never = std::iter::once(std::future::pending().boxed());
         let radio = radio.chain(recovery).chain(seats).chain(watches);
-        select_all(radio.chain(upload).chain(auth).chain(failing).chain(never)).await;
+        select_all(radio.chain(upload).chain(auth).chain(time).chain(failing).chain(never)).await;
     }
 }
 

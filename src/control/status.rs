@@ -6,7 +6,7 @@ use crate::cloud::AuthState;
 use crate::measurement::UtcMicros;
 use crate::outbox::{SinkCounts, SinkName, Summary};
 use crate::radio::RadioState;
-use crate::sync::{RecoveryCounts, WatchStatus};
+use crate::sync::{ClockStatus, RecoveryCounts, WatchStatus};
 use crate::upload::UploadStatus;
 
 /// Everything at a glance.
@@ -14,6 +14,9 @@ use crate::upload::UploadStatus;
 pub struct Status {
     /// The daemon itself.
     pub daemon: DaemonStatus,
+    /// This computer's clock; `None` until the loops run.
+    #[serde(default)]
+    pub clock: Option<ClockStatus>,
     /// The radio; `None` if it is off or not started yet.
     #[serde(default)]
     pub radio: Option<RadioStatus>,

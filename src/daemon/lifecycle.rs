@@ -21,7 +21,7 @@ use crate::config::{LinksConfig, SinkConfig};
 use crate::control::{self, CloudView, Parts, RadioDesk, RadioView, Seat, SinkView, Stage};
 use crate::outbox::Outbox;
 use crate::radio::Central;
-use crate::sync::{Recovery, Shared, Slots, Timekeeper, WatchState, WatchStatus, WatcherConfig};
+use crate::sync::{ClockStatus, Recovery, Shared, Slots, Timekeeper, WatchState, WatchStatus, WatcherConfig};
 use crate::upload::Nowatch;
 
 /// How long the loops may take to end. What they have not committed by then is still on the watch.
@@ -35,7 +35,7 @@ pub async fn run<C: Central>(
     notifier: Notifier,
     cancel: CancellationToken,
 ) -> Result<(), DaemonError> {
-    let Wiring { paths, socket_mode, central, links, watches, cloud, sinks, clock } = wiring;
+    let Wiring { paths, socket_mode, central, links, watches, cloud, sinks, limits, clock } = wiring;
     paths.create()?;
     // Before the socket: a probe of the socket is no lock, and of two daemons one must find out before it replaces anything.
     let claim = Outbox::claim(&paths.state_dir).await?;
@@ -48,7 +48,7 @@ pub async fn run<C: Central>(
     let control = tokio::spawn(control::serve(listener, stages, clock.now(), silence.clone()));
 
     let worked = async {
-        let outbox = Outbox::open_claimed(claim, clock).await?;
+        let outbox = Outbox::open_limited(claim, clock, limits).await?;
         let supervisor = Supervisor::new(cancel.clone(), clock);
         let client = cloud.as_ref().map(|cloud| cloud.client.clone());
         let (supervised, store) = (supervisor.clone(), outbox.clone());
@@ -135,19 +135,26 @@ impl<C: Central> Plant<C> {
                 (Some(radio), seats, Some(desk))
             }
         };
-        keep_time(&supervisor, &outbox, clock, &seats);
+        let time = keep_time(&supervisor, &outbox, clock, &seats);
+        keep_tidy(&supervisor, &outbox);
         let failing = supervisor.failing();
         let (cloud, sinks) =
             start_uploads(&supervisor, &outbox, clock, (cloud, sinks), Arc::clone(&arrivals));
-        let parts = Parts { outbox, radio, seats, desk, cloud, sinks, arrivals, failing };
+        let parts = Parts { outbox, radio, seats, desk, time, cloud, sinks, arrivals, failing };
         note_spells(&supervisor, &parts, clock);
         Ok(parts)
     }
 }
 
 /// Starts the loop that looks after this computer's clock. When that can be believed, or was set, every watch is asked for its own.
-fn keep_time(supervisor: &Supervisor, outbox: &Outbox, clock: Clock, seats: &watch::Receiver<Vec<Seat>>) {
+fn keep_time(
+    supervisor: &Supervisor,
+    outbox: &Outbox,
+    clock: Clock,
+    seats: &watch::Receiver<Vec<Seat>>,
+) -> watch::Receiver<ClockStatus> {
     let (outbox, seats, status) = (outbox.clone(), seats.clone(), watch::Sender::default());
+    let seen = status.subscribe();
     supervisor.start("clock".to_owned(), move |cancel| {
         let seats = seats.clone();
         let wake = move || {
@@ -161,6 +168,7 @@ fn keep_time(supervisor: &Supervisor, outbox: &Outbox, clock: Clock, seats: &wat
             Ok::<(), Infallible>(())
         }
     });
+    seen
 }
 
 /// The watches of a daemon without a radio.
@@ -194,15 +202,29 @@ async fn open_desk<C: Central>(
     Ok((seats, desk))
 }
 
+/// Starts the loop that frees, evicts and salvages.
+fn keep_tidy(supervisor: &Supervisor, outbox: &Outbox) {
+    let outbox = outbox.clone();
+    supervisor.start("outbox".to_owned(), move |cancel| {
+        let outbox = outbox.clone();
+        async move {
+            tokio::select! {
+                () = cancel.cancelled() => Ok(()),
+                never = outbox.keep_tidy() => Err::<(), Infallible>(never),
+            }
+        }
+    });
+}
+
 /// Starts whoever writes down what keeps the others from going on.
 fn note_spells(supervisor: &Supervisor, parts: &Parts, clock: Clock) {
     let outbox = parts.outbox.clone();
     let radio = parts.radio.as_ref().map(|radio| radio.state.clone());
-    let seats = parts.seats.clone();
+    let (seats, time) = (parts.seats.clone(), parts.time.clone());
     let sinks: Vec<_> = parts.sinks.iter().map(|sink| (sink.name.clone(), sink.upload.clone())).collect();
     supervisor.start("ledger".to_owned(), move |cancel| {
-        let (outbox, radio, seats) = (outbox.clone(), radio.clone(), seats.clone());
-        Spells { outbox, clock, radio, seats, sinks: sinks.clone() }.run(cancel)
+        let (outbox, radio, seats, time) = (outbox.clone(), radio.clone(), seats.clone(), time.clone());
+        Spells { outbox, clock, radio, seats, time, sinks: sinks.clone() }.run(cancel)
     });
 }
 

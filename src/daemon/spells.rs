@@ -17,7 +17,7 @@ use crate::control::Seat;
 use crate::measurement::UtcMicros;
 use crate::outbox::{Outbox, OutboxError, SinkName, SpellKey};
 use crate::radio::{RadioState, RadioTrouble};
-use crate::sync::{WaitReason, WatchState, WatchStatus};
+use crate::sync::{ClockStatus, WaitReason, WatchState, WatchStatus};
 use crate::upload::{HoldReason, UploadState, UploadStatus};
 
 /// What lasts less is not worth a row.
@@ -37,6 +37,8 @@ pub struct Spells {
     pub radio: Option<watch::Receiver<RadioState>>,
     /// The watches; they come and go.
     pub seats: watch::Receiver<Vec<Seat>>,
+    /// This computer's clock.
+    pub time: watch::Receiver<ClockStatus>,
     /// Those who are sent to.
     pub sinks: Vec<(SinkName, watch::Receiver<UploadStatus>)>,
 }
@@ -119,6 +121,7 @@ impl Spells {
             outbox = with_outbox(outbox, &seen, store);
             all.insert(format!("watch {}", status.address), seen);
         }
+        all.insert("clock".to_owned(), of_clock(*self.time.borrow_and_update()));
         for (name, sink) in &mut self.sinks {
             let (seen, store) = of_sink(&sink.borrow_and_update());
             outbox = with_outbox(outbox, &seen, store);
@@ -133,6 +136,7 @@ impl Spells {
         let sinks = self.sinks.iter_mut().map(|(_, sink)| changed(sink).boxed());
         let watches = watches.iter_mut().map(|watch| changed(watch).boxed());
         let seats = std::iter::once(changed(&mut self.seats).boxed());
+        let seats = seats.chain(std::iter::once(changed(&mut self.time).boxed()));
         select_all(seats.chain(radio).chain(sinks).chain(watches)).await;
     }
 }
@@ -216,6 +220,10 @@ fn of_radio(state: &RadioState) -> Seen {
         RadioTrouble::Asleep => "asleep",
     };
     trouble(reason, what.to_string())
+}
+
+fn of_clock(ClockStatus { trust, .. }: ClockStatus) -> Seen {
+    if trust.is_believed() { Seen::Fine } else { trouble("not_believed", trust.to_string()) }
 }
 
 /// The second is what it says about the outbox, if anything. A session that has begun proves nothing: it may end as the last one did.

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use crate::clock::Clock;
 use crate::cloud::{BaseUrl, Client, ClientConfig, Credentials};
-use crate::config::{Config, LinksConfig, Paths, SecretSource, WatchConfig, WatchMode};
+use crate::config::{Config, LinksConfig, OutboxConfig, Paths, SecretSource, WatchConfig, WatchMode};
 use crate::daemon::DaemonError;
 use crate::daemon::sinks::Sink;
 use crate::sync::{Mode, QuietHours, WatcherConfig};
@@ -28,6 +28,8 @@ pub struct Wiring<C> {
     pub cloud: Option<Cloud>,
     /// Where measurements go besides the cloud.
     pub sinks: Vec<Sink>,
+    /// How much room the outbox may take.
+    pub limits: OutboxConfig,
     /// Wall time.
     pub clock: Clock,
 }
@@ -53,6 +55,7 @@ impl<C> Wiring<C> {
             watches: config.watches.iter().map(watcher_config).collect(),
             cloud: cloud(config, clock)?,
             sinks: Sink::all(config, clock)?,
+            limits: config.outbox,
             clock,
         })
     }

@@ -76,6 +76,8 @@ pub struct Timeline {
     anchors: Vec<AnchorPoint>,
     /// No anchor will ever be added.
     ended: bool,
+    /// What time it is, if that is known.
+    as_of: Option<UtcMicros>,
 }
 
 impl AnchorPoint {
@@ -99,7 +101,7 @@ impl Timeline {
     pub fn new(mut anchors: Vec<AnchorPoint>) -> Self {
         anchors.sort_by_key(|anchor| (anchor.boot, anchor.ticks_us));
         anchors.dedup_by_key(|anchor| (anchor.boot, anchor.ticks_us));
-        Self { anchors, ended: false }
+        Self { anchors, ended: false, as_of: None }
     }
 
     /// The timeline of a log that the watch has ended: no anchor will ever be added.
@@ -108,8 +110,14 @@ impl Timeline {
         Self { ended: true, ..self }
     }
 
-    /// The date of a tick, exact to drift, or why there is none. `received` is when its block was stored; of a host that did not know
-    /// the year then it is worth nothing.
+    /// The same at a time that can be believed: what lies before it is not in the future, whenever it seems to have been received.
+    #[must_use]
+    pub fn as_of(self, now: Option<UtcMicros>) -> Self {
+        Self { as_of: now, ..self }
+    }
+
+    /// The date of a tick, exact to drift, or why there is none. `received` is when its block was stored, by a clock that may have
+    /// been wrong then: it is no bound where [`Self::as_of`] knows better.
     ///
     /// A date that was given is given again, whatever anchor comes. [`Undated::Never`] and [`Undated::Implausible`] may become dates,
     /// as the watch may still have an anchor of its own in the log.
@@ -118,6 +126,7 @@ impl Timeline {
         if said < EARLIEST {
             return Err(Undated::Implausible { said, why: Implausible::TooEarly });
         }
+        let received = self.as_of.map_or(received, |now| now.max(received));
         if received >= EARLIEST && said.0 > received.0.saturating_add(GRACE_US) {
             return Err(Undated::Implausible { said, why: Implausible::InTheFuture });
         }

@@ -271,22 +271,6 @@ impl Outbox {
         .await
     }
 
-    /// Whether a block was given up on its way to a sink.
-    pub async fn is_dead(
-        &self,
-        sink: &SinkName,
-        log: LogKey,
-        kind: Kind,
-        seq: Seq,
-    ) -> Result<bool, OutboxError> {
-        let sink = sink.clone();
-        self.read(move |tx| {
-            let mut find = tx.prepare_cached(sql!("dead_has"))?;
-            Ok(find.query_row((sink, log, kind, seq), |row| row.get(0))?)
-        })
-        .await
-    }
-
     async fn list<T: Send + 'static>(
         &self,
         query: &'static str,

@@ -5,7 +5,9 @@ use std::fmt;
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
-use super::{EntryId, LogKey, Outbox, OutboxError, Resolution, SinkName};
+use super::{
+    EntryId, ErrandWhy, LogKey, NewErrand, Outbox, OutboxError, Resolution, SinkName, Span, errands,
+};
 use crate::measurement::{Kind, UtcMicros};
 use crate::wire::bridge::Seq;
 
@@ -22,8 +24,8 @@ pub enum Unresolved {
     Resolved(Resolution),
     /// Nobody ever could read it, so there is nothing to send.
     Unreadable,
-    /// Its block is no longer stored.
-    Gone,
+    /// It is on its way again.
+    Asked,
     /// It is something else.
     NotDead,
 }
@@ -56,7 +58,7 @@ impl fmt::Display for Unresolved {
             Self::Unknown => f.write_str("there is no such dead letter"),
             Self::Resolved(resolution) => write!(f, "it was {resolution} before"),
             Self::Unreadable => f.write_str("it could not be read when it came, so there is nothing to send"),
-            Self::Gone => f.write_str("its block is no longer in the outbox"),
+            Self::Asked => f.write_str("it is to be sent again already"),
             Self::NotDead => f.write_str("it is no dead letter"),
         }
     }
@@ -69,7 +71,7 @@ impl Outbox {
         self.write(move |tx| each(ids, |number| retry(tx, number, now))).await
     }
 
-    /// Asks for every dead letter to be sent again that a receiver refused, that is still stored and that nobody has decided on.
+    /// Asks for every dead letter to be sent again that a receiver refused and that nobody has decided on.
     pub async fn retry_all_dead(&self) -> Result<Resolved, OutboxError> {
         let now = self.house.clock.now();
         let mut all = Resolved::default();
@@ -140,9 +142,8 @@ struct Open {
     place: Option<(SinkName, Kind)>,
     log: LogKey,
     seq: Seq,
-    skip: u32,
-    upto: Option<u32>,
-    is_stored: bool,
+    skip: u16,
+    upto: Option<u16>,
 }
 
 fn found(tx: &Transaction<'_>, number: i64) -> Result<Result<Open, Unresolved>, OutboxError> {
@@ -155,13 +156,14 @@ fn found(tx: &Transaction<'_>, number: i64) -> Result<Result<Open, Unresolved>, 
             seq: row.get("seq")?,
             skip: row.get("skip")?,
             upto: row.get("upto")?,
-            is_stored: row.get("is_stored")?,
         };
-        Ok((row.get::<_, Option<Resolution>>("resolution")?, open))
+        let is_asked: bool = row.get("is_asked")?;
+        let decided: Option<Resolution> = row.get("resolution")?;
+        Ok((decided.map(Unresolved::Resolved).or(is_asked.then_some(Unresolved::Asked)), open))
     });
     Ok(match found.optional()? {
         None => Err(Unresolved::Unknown),
-        Some((Some(resolution), _)) => Err(Unresolved::Resolved(resolution)),
+        Some((Some(why), _)) => Err(why),
         Some((None, open)) => Ok(open),
     })
 }
@@ -172,13 +174,14 @@ fn retry(tx: &Transaction<'_>, number: i64, now: UtcMicros) -> Result<Result<(),
         Err(why) => return Ok(Err(why)),
     };
     let Some((sink, kind)) = open.place else { return Ok(Err(Unresolved::Unreadable)) };
-    if !open.is_stored {
-        return Ok(Err(Unresolved::Gone));
-    }
     let Open { log, seq, skip, upto, .. } = open;
-    let mut insert = tx.prepare_cached(sql!("errand_ask"))?;
-    insert.execute(params![sink, log, kind, seq, skip, seq, upto, "retry", now])?;
-    resolve(tx, number, Resolution::Retried, now).map(Ok)
+    let span = Span { first: seq, skip, last: seq, upto };
+    // It counts as dead until it has arrived.
+    match errands::ask(tx, &NewErrand { sink, log, kind, span, why: ErrandWhy::Retry }, now) {
+        Ok(_) => Ok(Ok(())),
+        Err(OutboxError::NotDead { .. }) => Ok(Err(Unresolved::NotDead)),
+        Err(error) => Err(error),
+    }
 }
 
 fn resolve(

@@ -58,6 +58,7 @@ impl Outbox {
                 let from_s = if start == SinkStart::Now { i64::MAX } else { since.seconds().0 };
                 begin(tx, &sink, from_s)?;
             }
+            miss_removed(tx, &sink)?;
             Ok(SinkRow { name: sink, added: now, since, paused: None })
         })
         .await
@@ -122,6 +123,19 @@ fn begin(tx: &Transaction<'_>, sink: &SinkName, from_s: i64) -> Result<(), Outbo
         for (stream, kind) in STREAMS.iter().filter_map(|info| Some((info.stream, info.kind?))) {
             let values: (&SinkName, LogKey, Stream, Kind, i64) = (sink, log.key, stream, kind, from_s);
             begin.execute(values)?;
+        }
+    }
+    Ok(())
+}
+
+/// What was freed or evicted before a sink was there is nothing that it could wait for. Whoever sent something before it was ever
+/// registered has had its part of that, and is left alone.
+fn miss_removed(tx: &Transaction<'_>, sink: &SinkName) -> Result<(), OutboxError> {
+    let mut miss = tx.prepare_cached(sql!("sink_miss_removed"))?;
+    for log in logs::all(tx)? {
+        for (stream, kind) in STREAMS.iter().filter_map(|info| Some((info.stream, info.kind?))) {
+            let values: (&SinkName, LogKey, Stream, Kind) = (sink, log.key, stream, kind);
+            miss.execute(values)?;
         }
     }
     Ok(())

@@ -166,7 +166,8 @@ impl WatchClock {
             ticks_us: anchor.ticks_us,
             utc: anchor.utc,
         });
-        let timeline = Timeline::new(points.collect());
+        let now = outbox.clock();
+        let timeline = Timeline::new(points.collect()).as_of(now.is_set().then(|| now.now()));
         let timeline = if has_ended(outbox, log).await? { timeline.ended() } else { timeline };
         Ok(Self { timeline, horizon })
     }

@@ -15,8 +15,9 @@ use crate::cloud::AuthState;
 use crate::config::Config;
 use crate::control::{CloudStatus, RadioStatus, Status};
 use crate::measurement::UtcMicros;
-use crate::outbox::Summary;
+use crate::outbox::{ClockStep, Room, RoomLimit, Salvage, Summary};
 use crate::radio::RadioState;
+use crate::sync::ClockStatus;
 use crate::upload::{self, HoldReason, UploadStatus};
 
 pub use self::watches::in_a_line;
@@ -73,6 +74,9 @@ fn text(status: &Status, now: UtcMicros) -> String {
         let again = format::relative(failing.until, now);
         let _ = write!(out, "\n{} failed: {}; started again {again}", failing.name, failing.reason);
     }
+    if let Some(clock) = &status.clock {
+        out.push_str(&clock_text(*clock));
+    }
     if let Some(radio) = &status.radio {
         out.push_str(&radio_text(radio));
     }
@@ -97,6 +101,20 @@ fn text(status: &Status, now: UtcMicros) -> String {
     }
     if let Some(outbox) = &status.outbox {
         out.push_str(&outbox_text(outbox, now));
+    }
+    out
+}
+
+/// Nothing, as long as all is well.
+fn clock_text(ClockStatus { trust, step }: ClockStatus) -> String {
+    let mut out = if trust.is_believed() { String::new() } else { format!("\nclock: {trust}") };
+    if let Some(ClockStep { by_us, left: left @ 1.., .. }) = step {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            out,
+            "\nclock: it was set by {} s after some readings had been sent; those of {left} runs of a watch stay off by that",
+            by_us / 1_000_000
+        );
     }
     out
 }
@@ -182,6 +200,10 @@ fn outbox_text(outbox: &Summary, now: UtcMicros) -> String {
     if let Some(newest) = outbox.newest_received {
         let _ = write!(out, ", newest block {}", format::relative(newest, now));
     }
+    out.push_str(room_text(outbox.room));
+    if let Some(salvage) = &outbox.salvage {
+        out.push_str(&salvage_text(salvage));
+    }
     for stream in &outbox.streams {
         let name = stream.kind.map_or_else(
             || stream.stream.info().map_or("private stream", |info| info.name).to_owned(),
@@ -199,6 +221,37 @@ fn outbox_text(outbox: &Summary, now: UtcMicros) -> String {
         };
     }
     out
+}
+
+const fn room_text(room: Room) -> &'static str {
+    match room {
+        Room::Ample => "",
+        Room::Near { limit: RoomLimit::Cap } => {
+            "\n  it is nearly as large as it may be: history stays on the watch until something has been sent; see [outbox] max_size"
+        }
+        Room::Near { limit: RoomLimit::Disk } => {
+            "\n  the disk is nearly full: history stays on the watch; make room, or see [outbox] keep_free"
+        }
+        Room::Full { limit: RoomLimit::Cap } => {
+            "\n  it is as large as it may be: what is oldest makes way, and `nowbridge why` says what; see [outbox] max_size"
+        }
+        Room::Full { limit: RoomLimit::Disk } => {
+            "\n  the disk is full: nothing more is taken until there is room, and the watch keeps it meanwhile; sending goes on"
+        }
+    }
+}
+
+fn salvage_text(salvage: &Salvage) -> String {
+    let fetched = format::count(salvage.blocks);
+    if salvage.done {
+        let lost = format::count(salvage.lost);
+        format!(
+            "\n  a damaged database was moved aside to {}: {fetched} blocks saved, {lost} lost",
+            salvage.file
+        )
+    } else {
+        format!("\n  a damaged database was moved aside to {}: {fetched} blocks saved so far", salvage.file)
+    }
 }
 
 #[cfg(test)]

@@ -161,6 +161,7 @@ impl Teller<'_> {
             _ if spell.subject == "radio" => {
                 "no watch could be reached, as the radio was not ready".to_owned()
             }
+            _ if spell.subject == "clock" => "nothing could be dated".to_owned(),
             _ if spell.subject == "outbox" => "nothing could be stored".to_owned(),
             _ if spell.subject == "nowbridge" => "nowbridge did not run".to_owned(),
             _ => format!("{}: {}", spell.subject, reason.replace('_', " ")),

@@ -1,4 +1,8 @@
 SELECT
     sink, log, kind, seq, skip, upto, resolution,
-    EXISTS (SELECT 1 FROM block WHERE block.log = dead.log AND block.seq = dead.seq) AS is_stored
+    EXISTS (
+        SELECT 1 FROM errand
+        WHERE errand.sink = dead.sink AND errand.log = dead.log AND errand.kind = dead.kind AND errand.first_seq = dead.seq
+          AND errand.why = 'retry' AND errand.state = 'waiting'
+    ) AS is_asked
 FROM dead WHERE id = ?1

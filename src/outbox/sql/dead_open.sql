@@ -1,5 +1,9 @@
--- What a receiver refused, nobody has decided on, and can still be sent.
+-- What a receiver refused, nobody has decided on, and is not on its way again.
 SELECT id FROM dead
 WHERE resolution IS NULL AND sink IS NOT NULL AND kind IS NOT NULL
-  AND EXISTS (SELECT 1 FROM block WHERE block.log = dead.log AND block.seq = dead.seq)
+  AND NOT EXISTS (
+      SELECT 1 FROM errand
+      WHERE errand.sink = dead.sink AND errand.log = dead.log AND errand.kind = dead.kind AND errand.first_seq = dead.seq
+        AND errand.why = 'retry' AND errand.state = 'waiting'
+  )
 ORDER BY id LIMIT ?1

@@ -20,7 +20,7 @@ use super::status::{HoldReason, UploadState, UploadStatus};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::measurement::{Kind, UtcMicros};
-use crate::outbox::{AnchorKey, LogKey, Outbox, OutboxError, QuarantineKey, SinkName, Span};
+use crate::outbox::{AnchorKey, BatchState, LogKey, Outbox, OutboxError, QuarantineKey, SinkName, Span};
 use lane::{Lane, LaneKey};
 use told::Told;
 
@@ -213,7 +213,15 @@ impl<R: Receiver> Uploader<R> {
                     continue;
                 }
                 self.check_admission().await?;
-                match self.step(&lane).await? {
+                let step = match self.step(&lane).await {
+                    // What was on its way was evicted meanwhile.
+                    Err(Stop::Failed(UploadError::Outbox(OutboxError::NotOpen {
+                        state: BatchState::Recut,
+                        ..
+                    }))) => Step::Moved,
+                    step => step?,
+                };
+                match step {
                     Step::Moved => moved = true,
                     Step::Undated => undated += lane.samples,
                     Step::Refused => {}

@@ -71,7 +71,7 @@ impl<R: Receiver> Uploader<R> {
             self.limits.remove(&batch.kind);
         }
         let letter = DeadLetter {
-            reason: if too_large { "too large for the cloud".into() } else { "refused by the cloud".into() },
+            reason: if too_large { "too large for the receiver".into() } else { "refused".into() },
             status: failure.status,
             response: Some(failure.detail),
         };

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::compare::Ours;
-use crate::measurement::{Day, HeartBeatFrame, Kind, Reading, ValueType};
+use crate::measurement::{Day, HeartBeatFrame, Kind, Reading, UtcMicros, ValueType};
 use crate::outbox::{Outbox, OutboxError, Sent, StoredBlock};
 use crate::upload::readings::{Part, Source};
 use crate::wire::bridge::{Boot, RawBlock, Seq, Stream};
@@ -74,7 +74,9 @@ impl Walk {
             Some(moment(block.boot, samples.last()?.at_ms))
         });
         let end = end.max().unwrap_or(begin);
-        let timeline = outbox.timeline(log, self.sent.ended, begin, end).await?;
+        // What was sent was not in the future then.
+        let timeline =
+            outbox.timeline(log, self.sent.ended, begin, end).await?.as_of(Some(UtcMicros(i64::MAX)));
         let starts: Vec<_> =
             page.iter().map(|block| timeline.utc(block.boot.0, block.t0_ms.saturating_mul(1_000))).collect();
         for (at, stored) in page.iter().enumerate() {

@@ -38,14 +38,15 @@ async fn by_name_and_only_once() {
     ];
     assert_eq!(resolved.left, left);
     let again = outbox.retry_dead(vec![refused[0]]).await.unwrap();
-    assert_eq!(again.left, [(refused[0], Unresolved::Resolved(Resolution::Retried))]);
+    assert_eq!(again.left, [(refused[0], Unresolved::Asked)]);
 
     assert_eq!(outbox.drop_dead(vec![damaged]).await.unwrap().done, [damaged]);
     assert_eq!(outbox.retry_all_dead().await.unwrap().done, [refused[1]]);
     assert_eq!(outbox.retry_all_dead().await.unwrap().done, []);
     let dead = outbox.dead_letters(10).await.unwrap();
-    let resolutions: Vec<_> = dead.iter().rev().map(|letter| letter.resolution.unwrap()).collect();
-    assert_eq!(resolutions, [Resolution::Dropped, Resolution::Retried, Resolution::Retried]);
+    // It is retried when it has arrived, not when somebody wishes so.
+    let resolutions: Vec<_> = dead.iter().rev().map(|letter| letter.resolution).collect();
+    assert_eq!(resolutions, [Some(Resolution::Dropped), None, None]);
     assert_eq!(dead[2].body, "damaged", "what is dropped is kept");
 
     // What is asked for is there for whoever sends it.
@@ -101,10 +102,13 @@ async fn from_the_command_line_whether_or_not_a_daemon_runs() {
         assert_eq!(said(&["outbox", "check"]).await.printed().trim(), "The database is sound.");
         let json = said(&["outbox", "list", "--json", "--limit", "1"]).await;
         let json: serde_json::Value = serde_json::from_str(json.printed()).unwrap();
+        // It stays dead until it has arrived.
         assert_eq!(
             (&json["dead"][0]["id"], &json["dead"][0]["resolution"]),
-            (&"d3".into(), &"retried".into())
+            (&"d3".into(), &serde_json::Value::Null)
         );
+        let again = said(&["outbox", "retry", "d3"]).await;
+        assert!(again.stderr.contains("d3 is left as it is: it is to be sent again already"), "{again:?}");
         if let Some(daemon) = daemon {
             daemon.stop().await;
         }

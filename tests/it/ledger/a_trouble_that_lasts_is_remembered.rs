@@ -9,7 +9,7 @@ use nowbridge::daemon::Spells;
 use nowbridge::measurement::UtcMicros;
 use nowbridge::outbox::{Outbox, OutboxError, SpellRow};
 use nowbridge::radio::{PeerAddress, RadioState, RadioTrouble};
-use nowbridge::sync::{WaitReason, WatchCounts, WatchState, WatchStatus};
+use nowbridge::sync::{ClockStatus, WaitReason, WatchCounts, WatchState, WatchStatus};
 use nowbridge::upload::{HoldReason, UploadState, UploadStatus, nowatch};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -48,6 +48,7 @@ impl Day {
             clock,
             radio: Some(radio.subscribe()),
             seats: seats.subscribe(),
+            time: watch::channel(ClockStatus::default()).1,
             sinks: vec![(nowatch(), sink.subscribe())],
         };
         let cancel = CancellationToken::new();

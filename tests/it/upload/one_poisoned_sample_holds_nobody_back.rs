@@ -48,7 +48,7 @@ async fn only_it_becomes_a_dead_letter_with_the_clouds_words() {
         let bad: Vec<u32> = poison.iter().map(|second| (second / BLOCK) as u32 + 1).collect();
         assert_eq!(seqs, bad);
         for (_, reason, said) in &dead {
-            assert_eq!(reason, "refused by the cloud");
+            assert_eq!(reason, "refused");
             assert!(said.contains("422 to /v1/measurement/upload: line 2: 251 is no"), "{said}");
         }
         assert_eq!(status.dead, bad.len() as u64);

@@ -14,6 +14,8 @@ use super::{Kept, look};
 use crate::support::process::until;
 use crate::support::stage::at_length;
 
+const MOST_ROUNDS: u64 = 8;
+
 /// The image of a disk, mounted. Unmounted when dropped.
 struct Mounted(PathBuf);
 
@@ -56,17 +58,19 @@ async fn no_power_cut_takes_what_was_answered_from_a_real_file_system() {
 
 #[tokio::test]
 async fn a_log_that_is_not_flushed_at_each_commit_is_found_out_on_a_real_file_system() {
-    let mut lost = 0;
-    for round in 0..rounds() {
+    // One that was flushed by chance just before the cut shows nothing.
+    for round in 0..MOST_ROUNDS {
         let Some((promised, kept)) = cut_once(Flushing::Normal, round).await else { return };
         eprintln!("round {round}: {promised} promised, {} kept", kept.stored);
-        lost += promised.saturating_sub(kept.stored);
+        if kept.stored < promised {
+            return;
+        }
     }
-    assert!(lost > 0, "the story has no teeth");
+    panic!("the story has no teeth");
 }
 
 fn rounds() -> u64 {
-    if at_length() { 8 } else { 1 }
+    if at_length() { MOST_ROUNDS } else { 1 }
 }
 
 /// What was promised, and what was kept.
