@@ -45,7 +45,7 @@ fn create(unborn: &Path) -> io::Result<()> {
 /// What was moved aside and not fetched yet is fetched now: its ledger at once, so that nobody sees the database without it.
 fn fill(unborn: &Path, now: UtcMicros, damaged: Option<&Path>) -> Result<(), OutboxError> {
     let mut connection = database::connect(unborn)?;
-    pragmas::for_writer(&connection)?;
+    pragmas::for_birth(&connection)?;
     migrate::run(&mut connection)?;
     // A random name per file: numbers and keys of a database made anew never mix with those of the one before.
     let facts = [("queue_id", Uuid::new_v4().to_string()), ("created_us", now.0.to_string())];

@@ -119,7 +119,8 @@ fn prepare(path: &Path, limits: &Limits) -> Result<Database, OutboxError> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     pragmas::for_writer(&connection)?;
     migrate::run(&mut connection)?;
-    pragmas::cap(&connection, limits.most_pages())?;
+    let page = pragmas::page_size(&connection)?.cast_unsigned();
+    pragmas::cap(&connection, limits.most_pages(page))?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute(sql!("session_interrupt"), [])?;
     let queue_id = queue_id(&connection, path)?;

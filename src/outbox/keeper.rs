@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode};
 use tokio::sync::watch;
 
 use super::ballast::{self, Ballast};
-use super::limits::{BALLAST_BYTES, Limits, RESERVE_PAGES, WAL_BYTES};
+use super::limits::{BALLAST_BYTES, Limits, RESERVE_BYTES, WAL_BYTES};
 use super::readers::Reading;
 use super::room::Measured;
 use super::{OutboxError, Room, RoomLimit, database};
@@ -134,7 +134,7 @@ impl Keeper {
     fn look(&self, connection: &Connection) {
         let Ok(measured) = Measured::take(connection, &self.dir) else { return };
         let mut room = measured.room(&self.limits);
-        if self.refused && measured.spare_bytes() < RESERVE_PAGES * super::limits::PAGE {
+        if self.refused && measured.spare_bytes() < RESERVE_BYTES {
             room = Room::Full { limit: RoomLimit::Disk };
         } else if self.refused && room.is_ample() {
             room = Room::Near { limit: RoomLimit::Disk };

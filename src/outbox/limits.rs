@@ -2,11 +2,8 @@
 
 pub use crate::config::OutboxConfig as Limits;
 
-/// Bytes in a page.
-pub(super) const PAGE: u64 = 4_096;
-
-/// The last pages are kept for receipts: whoever is full must still be able to note what has left.
-pub(super) const RESERVE_PAGES: u64 = 256;
+/// So much is kept for receipts: whoever is full must still be able to note what has left.
+pub(super) const RESERVE_BYTES: u64 = 1_024 * 1_024;
 
 /// The write-ahead log is this long from the start, and not longer for long.
 pub(super) const WAL_BYTES: u64 = 2 * 1_024 * 1_024;
@@ -18,9 +15,9 @@ const TRANSACTION_BYTES: u64 = 1_024 * 1_024;
 pub(super) const BALLAST_BYTES: u64 = WAL_BYTES + TRANSACTION_BYTES;
 
 impl Limits {
-    /// The cap in pages.
-    pub(super) fn most_pages(&self) -> u32 {
-        u32::try_from(self.max_size / PAGE).unwrap_or(u32::MAX - 1)
+    /// The cap in pages of so many bytes.
+    pub(super) fn most_pages(&self, page: u64) -> u32 {
+        u32::try_from(self.max_size / page.max(1)).unwrap_or(u32::MAX - 1)
     }
 
     /// Measurements may use up most of the headroom, so that live ones are still taken when history is not.

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::limits::{Limits, PAGE, RESERVE_PAGES};
+use super::limits::{Limits, RESERVE_BYTES};
 use super::{Outbox, OutboxError};
 
 /// How much room the outbox has.
@@ -48,6 +48,8 @@ impl Room {
 /// What is known of the room at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Measured {
+    /// Bytes in a page.
+    page: u64,
     /// Pages of the database that hold something.
     used: u64,
     /// Pages that hold nothing.
@@ -69,13 +71,19 @@ impl Measured {
     pub(super) fn take(connection: &Connection, dir: &Path) -> Result<Self, OutboxError> {
         let ask = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
         let (pages, spare) = (ask("page_count")?.cast_unsigned(), ask("freelist_count")?.cast_unsigned());
-        let most = ask("max_page_count")?.cast_unsigned();
-        Ok(Self { used: pages.saturating_sub(spare), spare, most: most.max(pages), free: free_bytes(dir)? })
+        let (most, page) = (ask("max_page_count")?.cast_unsigned(), ask("page_size")?.cast_unsigned().max(1));
+        Ok(Self {
+            page,
+            used: pages.saturating_sub(spare),
+            spare,
+            most: most.max(pages),
+            free: free_bytes(dir)?,
+        })
     }
 
     pub(super) fn room(&self, limits: &Limits) -> Room {
         let limit = self.limit(limits);
-        if self.available(limits) < RESERVE_PAGES {
+        if self.available_bytes(limits) < RESERVE_BYTES {
             Room::Full { limit }
         } else if self.used >= self.most / 10 * 9 {
             Room::Near { limit: RoomLimit::Cap }
@@ -86,9 +94,9 @@ impl Measured {
         }
     }
 
-    /// Pages that may still be filled.
-    pub(super) fn available(&self, limits: &Limits) -> u64 {
-        self.spare + self.growth(limits).min(self.most_growth())
+    /// What may still be filled.
+    pub(super) fn available_bytes(&self, limits: &Limits) -> u64 {
+        (self.spare + self.growth(limits).min(self.most_growth())) * self.page
     }
 
     fn limit(&self, limits: &Limits) -> RoomLimit {
@@ -100,11 +108,15 @@ impl Measured {
     }
 
     const fn growth(&self, limits: &Limits) -> u64 {
-        self.free.saturating_sub(limits.floor_bytes()) / PAGE
+        self.free.saturating_sub(limits.floor_bytes()) / self.page
+    }
+
+    pub(super) const fn page(&self) -> u64 {
+        self.page
     }
 
     pub(super) const fn spare_bytes(&self) -> u64 {
-        self.spare * PAGE
+        self.spare * self.page
     }
 
     pub(super) const fn is_mostly_spare(&self) -> bool {

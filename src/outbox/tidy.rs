@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 
-use super::limits::{Limits, RESERVE_PAGES};
+use super::limits::{Limits, RESERVE_BYTES};
 use super::room::Measured;
 use super::{Outbox, OutboxError, Room, RoomLimit, evict, free};
 
@@ -16,7 +16,7 @@ const EVERY: Duration = Duration::from_mins(1);
 const WHEN_FULL: Duration = Duration::from_secs(5);
 
 /// An eviction makes a little more room than is needed at once, and not so much that history would be pulled again.
-const SLACK_PAGES: u64 = 64;
+const SLACK_BYTES: u64 = 256 * 1_024;
 
 /// What a tidying did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,8 +95,8 @@ impl Outbox {
         loop {
             let (now, door) = (self.house.clock.now(), self.house.door());
             let round = self.write(move |tx| {
-                let available = Measured::take(tx, &door.dir)?.available(&door.limits);
-                if available < RESERVE_PAGES + SLACK_PAGES { evict::round(tx, now) } else { Ok(0) }
+                let available = Measured::take(tx, &door.dir)?.available_bytes(&door.limits);
+                if available < RESERVE_BYTES + SLACK_BYTES { evict::round(tx, now) } else { Ok(0) }
             });
             match round.await? {
                 0 => return Ok(evicted),

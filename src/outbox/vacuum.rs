@@ -1,14 +1,13 @@
 //! Giving pages back to the disk. A page that is free is written again for nothing, so this is only for a database that was far larger
 //! than it needs to be, and only a bit at a time.
 
-use super::limits::PAGE;
 use super::room::Measured;
 use super::{Outbox, OutboxError};
 
 /// Less than this is not worth the wear.
 const WORTH_BYTES: u64 = 16 * 1_024 * 1_024;
 /// So many at a time: what one transaction moves must fit into the write-ahead log.
-const STEP_PAGES: u64 = 128;
+const STEP_BYTES: u64 = 512 * 1_024;
 /// So often each time that somebody tidies up: no more than eight megabytes a minute.
 const STEPS: u64 = 16;
 
@@ -23,10 +22,11 @@ impl Outbox {
                 if !measured.is_mostly_spare() || measured.spare_bytes() <= WORTH_BYTES {
                     return Ok(0);
                 }
-                let mut vacuum = tx.prepare(&format!("PRAGMA incremental_vacuum({STEP_PAGES})"))?;
+                let pages = STEP_BYTES / measured.page();
+                let mut vacuum = tx.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
                 let mut rows = vacuum.query([])?;
                 while rows.next()?.is_some() {}
-                Ok(STEP_PAGES * PAGE)
+                Ok(STEP_BYTES)
             });
             match step.await? {
                 0 => break,

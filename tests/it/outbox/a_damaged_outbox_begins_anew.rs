@@ -10,6 +10,8 @@ use tempfile::TempDir;
 
 use crate::support::outbox::{Opened, WATCH, batch, cloud, open, receipt};
 
+/// Bytes in a page of a new database.
+const PAGE: usize = 2_048;
 const BLOCKS: u32 = 2_000;
 const SENT: u32 = 500;
 
@@ -42,16 +44,21 @@ fn damage(dir: &Path, pages: impl IntoIterator<Item = usize>) {
     let file = dir.join("outbox.db");
     let mut bytes = fs::read(&file).unwrap();
     for page in pages {
-        bytes[page * 4096..(page + 1) * 4096].fill(0xA5);
+        bytes[page * PAGE..(page + 1) * PAGE].fill(0xA5);
     }
     fs::write(&file, bytes).unwrap();
 }
 
-/// The pages that hold this block.
+/// The page of this block, or of one soon after it that lies at the rim of the tree: in this table, inner pages hold blocks, too, and what
+/// hangs below one goes with it.
 fn page_of(dir: &Path, seq: u32) -> usize {
+    const LEAF: u8 = 0x0A;
     let bytes = fs::read(dir.join("outbox.db")).unwrap();
-    let body = sealed(seq).body;
-    bytes.windows(body.len()).position(|window| window == body).unwrap() / 4096
+    let page = |seq: u32| {
+        let body = sealed(seq).body;
+        bytes.windows(body.len()).position(|window| window == body).unwrap() / PAGE
+    };
+    (seq..).map(page).find(|page| bytes[page * PAGE] == LEAF).unwrap()
 }
 
 async fn numbers(outbox: &Outbox) -> Vec<u32> {
@@ -107,7 +114,12 @@ async fn a_file_that_was_cut_off_gives_what_is_left_of_it() {
     let (dir, _) = closed().await;
     let file = dir.path().join("outbox.db");
     let length = fs::metadata(&file).unwrap().len();
-    fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(length / 5 * 4 / 4096 * 4096).unwrap();
+    fs::OpenOptions::new()
+        .write(true)
+        .open(&file)
+        .unwrap()
+        .set_len(length / 5 * 4 / PAGE as u64 * PAGE as u64)
+        .unwrap();
     let outbox = open(dir.path()).await.unwrap();
     let salvage = outbox.salvage().await.unwrap().unwrap();
     assert!(salvage.done && salvage.blocks > 300, "{salvage:?}");
@@ -119,7 +131,7 @@ async fn a_beginning_that_was_wiped_out_leaves_nothing_to_fetch_and_a_start_all_
     let (dir, queue) = closed().await;
     let file = dir.path().join("outbox.db");
     let mut bytes = fs::read(&file).unwrap();
-    bytes[..4096].fill(0);
+    bytes[..PAGE].fill(0);
     fs::write(&file, &bytes).unwrap();
     let outbox = open(dir.path()).await.unwrap();
     assert_ne!(outbox.queue_id(), queue);
