@@ -58,7 +58,7 @@ fn page_of(dir: &Path, seq: u32) -> usize {
         let body = sealed(seq).body;
         bytes.windows(body.len()).position(|window| window == body).unwrap() / PAGE
     };
-    (seq..).map(page).find(|page| bytes[page * PAGE] == LEAF).unwrap()
+    (seq..=BLOCKS).map(page).find(|page| bytes[page * PAGE] == LEAF).unwrap()
 }
 
 async fn numbers(outbox: &Outbox) -> Vec<u32> {
