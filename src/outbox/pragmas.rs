@@ -19,9 +19,9 @@ const fn number(name: &'static str, value: i64) -> Pragma {
 /// The write-ahead log is folded into the database when it has so much.
 const FOLD_AT_BYTES: i64 = 1_024 * 1_024;
 
-/// Bytes in a page of a new file. Half of it costs 15 % less wear with a commit every 10 seconds and 15 % more with one a minute
-/// (benches/wear.sh), and a quarter would push full blocks into overflow pages.
-const PAGE: i64 = 4_096;
+/// Bytes in a page of a new file. A commit writes whole pages, mostly for a few small blocks: half the usual size is a third less wear
+/// (benches/wear.sh). Half of that again would push full blocks into overflow pages, as a row here may take a quarter of a page.
+const PAGE: i64 = 2_048;
 
 /// The order matters: the first write to a new file fixes the page size and the vacuum mode, and setting the
 /// application id is such a write.

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::support::outbox::{Opened, WATCH, batch, cloud, open, receipt};
 
 /// Bytes in a page of a new database.
-const PAGE: usize = 4_096;
+const PAGE: usize = 2_048;
 const BLOCKS: u32 = 2_000;
 const SENT: u32 = 500;
 
