@@ -30,7 +30,8 @@ impl Place {
                 if !config.paths.outbox().exists() {
                     return Err(NoOutbox(config.paths.state_dir.display().to_string()).into());
                 }
-                let opened = Outbox::open(&config.paths.state_dir, Clock::System).await;
+                let opened =
+                    Outbox::open_to_look(&config.paths.state_dir, Clock::System, config.outbox).await;
                 Ok(Self::Here(opened.context("no daemon answers, and the outbox cannot be opened here")?))
             }
             Err(error) => Err(error.into()),

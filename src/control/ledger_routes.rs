@@ -222,7 +222,10 @@ impl Parts {
 
     /// Those who are sent to.
     pub(super) fn sinks(&self) -> Vec<SinkName> {
-        let own = self.cloud.as_ref().map(|cloud| cloud.sink.clone());
-        vec![own.unwrap_or_else(upload::nowatch)]
+        let mut all: Vec<SinkName> = self.sinks.iter().map(|sink| sink.name.clone()).collect();
+        if all.is_empty() {
+            all.push(upload::nowatch());
+        }
+        all
     }
 }

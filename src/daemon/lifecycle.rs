@@ -135,7 +135,7 @@ impl<C: Central> Plant<C> {
                 (Some(radio), seats, Some(desk))
             }
         };
-        let time = keep_time(&supervisor, &outbox, clock, &seats);
+        let time = keep_time(&supervisor, &outbox, clock, &seats, &arrivals);
         keep_tidy(&supervisor, &outbox);
         let failing = supervisor.failing();
         let (cloud, sinks) =
@@ -152,12 +152,16 @@ fn keep_time(
     outbox: &Outbox,
     clock: Clock,
     seats: &watch::Receiver<Vec<Seat>>,
+    arrivals: &Arc<Notify>,
 ) -> watch::Receiver<ClockStatus> {
     let (outbox, seats, status) = (outbox.clone(), seats.clone(), watch::Sender::default());
+    let arrivals = Arc::clone(arrivals);
     let seen = status.subscribe();
     supervisor.start("clock".to_owned(), move |cancel| {
-        let seats = seats.clone();
+        let (seats, arrivals) = (seats.clone(), Arc::clone(&arrivals));
         let wake = move || {
+            // What was kept back may have a date now.
+            arrivals.notify_one();
             for sync_now in seats.borrow().iter().filter_map(|seat| seat.sync_now.as_ref()) {
                 sync_now.notify_one();
             }

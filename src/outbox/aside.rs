@@ -49,6 +49,24 @@ pub(super) fn is_done_with(aside: &Path) -> io::Result<()> {
     File::create(with(aside, ".done")).map(drop)
 }
 
+/// Deletes those that everything was fetched from: for whoever wants something forgotten.
+pub(super) fn erase_done(dir: &Path) -> io::Result<()> {
+    for aside in numbered(dir).take_while(|aside| is_taken(aside)) {
+        if !with(&aside, ".done").exists() {
+            continue;
+        }
+        // The name stays taken, so that those after it are still found.
+        File::create(&aside)?.sync_all()?;
+        for suffix in ["-wal", "-shm"] {
+            match fs::remove_file(with(&aside, suffix)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn mark(dir: &Path) -> io::Result<()> {
     File::create(dir.join(MARK))?.sync_all()
 }

@@ -34,17 +34,33 @@ pub(super) struct Database {
     pub(super) to_be_checked: bool,
 }
 
+/// What becomes of a database of ours that is damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Damage {
+    /// It is moved aside, and a new one takes its place.
+    BeginAnew,
+    /// It is left as it is.
+    Refuse,
+}
+
 /// Opens the database in `dir` for writing, making it if there is none. One of ours that is damaged is moved aside, and a new one with
 /// another name takes its place.
-pub(super) fn open(dir: &Path, now: UtcMicros, limits: &Limits) -> Result<Database, OutboxError> {
+pub(super) fn open(
+    dir: &Path,
+    now: UtcMicros,
+    limits: &Limits,
+    damage: Damage,
+) -> Result<Database, OutboxError> {
     if rusqlite::version_number() < OLDEST_SAFE_SQLITE {
         return Err(OutboxError::UnsafeSqlite { found: rusqlite::version() });
     }
-    match open_or_begin_anew(dir, now, limits) {
+    let open = || match damage {
+        Damage::BeginAnew => open_or_begin_anew(dir, now, limits),
+        Damage::Refuse => open_whole(dir, now, limits),
+    };
+    match open() {
         // Even to look at what is there SQLite needs a few kilobytes.
-        Err(error) if is_for_want_of_room(&error) && Ballast::beside(dir).release() => {
-            open_or_begin_anew(dir, now, limits)
-        }
+        Err(error) if is_for_want_of_room(&error) && Ballast::beside(dir).release() => open(),
         other => other,
     }
 }
@@ -77,7 +93,11 @@ fn open_or_begin_anew(dir: &Path, now: UtcMicros, limits: &Limits) -> Result<Dat
 fn open_whole(dir: &Path, now: UtcMicros, limits: &Limits) -> Result<Database, OutboxError> {
     let path = dir.join(FILE_NAME);
     let cannot_use = |source| OutboxError::CannotUse { dir: dir.to_owned(), source };
-    if size_of(&path).map_err(cannot_use)? == 0 {
+    if path.exists() && size_of(&path).map_err(cannot_use)? == 0 {
+        // A new one is only ever there when it is complete.
+        return Err(OutboxError::Corrupt { path, detail: "it is empty".to_owned() });
+    }
+    if !path.exists() {
         birth::make(dir, &path, now).map_err(|error| error.placed(dir))?;
     } else if is_blank(&path).map_err(cannot_use)? {
         let detail = "its beginning was wiped out".to_owned();

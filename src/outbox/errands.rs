@@ -5,8 +5,8 @@ use bytes::Bytes;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
-use super::batches::{next_unsent, stream_of, tidied};
-use super::{ErrandKey, LogKey, Outbox, OutboxError, Position, SinkName, Span, StoredBlock};
+use super::batches::{find_open, next_unsent, set_state, stream_of, tidied};
+use super::{BatchState, ErrandKey, LogKey, Outbox, OutboxError, Position, SinkName, Span, StoredBlock};
 use crate::measurement::{Kind, UtcMicros};
 use crate::wire::bridge::{DeviceId, RawBlock, Seq, Stream};
 
@@ -140,7 +140,10 @@ impl Outbox {
     pub async fn end_errand(&self, key: ErrandKey, end: ErrandState) -> Result<(), OutboxError> {
         let now = self.house.clock.now();
         self.write(move |tx| {
-            waiting(tx, key)?;
+            let errand = waiting(tx, key)?;
+            if let Some(open) = find_open(tx, &errand.sink, errand.log, errand.kind, Some(key))? {
+                set_state(tx, open.key, BatchState::Recut)?;
+            }
             finish(tx, key, end, now)
         })
         .await

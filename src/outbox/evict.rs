@@ -7,7 +7,7 @@ use rusqlite::{Transaction, params};
 
 use super::free::last_of_each_stream;
 use super::removal::{self, Need, Stored, Why};
-use super::{Log, LogKey, OutboxError, SinkName, batches, logs};
+use super::{Log, LogKey, OutboxError, SinkName, Span, batches, logs};
 use crate::measurement::{Kind, UtcMicros};
 use crate::wire::bridge::{Seq, Stream};
 
@@ -71,6 +71,7 @@ impl Doomed {
             run.record(tx, log, emptied, through, now)?;
         }
         release_quarantine(tx, log, through, now)?;
+        miss_releases(tx, log, through)?;
         tx.prepare_cached(sql!("errand_cut"))?.execute(params![log, through])?;
         tx.prepare_cached(sql!("errand_give_up"))?.execute(params![log, through, now])?;
         tx.prepare_cached(sql!("batch_evict"))?.execute(params![log, through])?;
@@ -158,7 +159,7 @@ fn release_quarantine(
         kind: Kind,
         first: Seq,
         last: Seq,
-        skip: u32,
+        skip: u16,
         samples: u32,
     }
     let mut list = tx.prepare_cached(sql!("quarantine_overlapping"))?;
@@ -177,13 +178,35 @@ fn release_quarantine(
         let gone = if held.last <= through {
             held.samples
         } else {
-            let mut count = tx.prepare_cached(sql!("block_samples"))?;
-            let stream = batches::stream_of(held.kind);
-            let inside: u32 = count.query_row(params![log, stream, held.first, through], |row| row.get(0))?;
-            inside.saturating_sub(held.skip).min(held.samples)
+            let span = Span { first: held.first, skip: held.skip, last: through, upto: None };
+            batches::samples_in(tx, log, batches::stream_of(held.kind), span)?.min(held.samples)
         };
         tx.prepare_cached(sql!("quarantine_cut"))?.execute(params![held.id, through, gone, now])?;
-        tx.prepare_cached(sql!("upload_cursor_unhold"))?.execute(params![held.sink, log, held.kind, gone])?;
+        unhold(tx, log, (&held.sink, held.kind), gone)?;
     }
+    Ok(())
+}
+
+/// What had left the quarantine and waited to be sent is missed, too. An errand shows what is left of it.
+fn miss_releases(tx: &Transaction<'_>, log: LogKey, through: Seq) -> Result<(), OutboxError> {
+    let mut list = tx.prepare_cached(sql!("errand_releases"))?;
+    let releases = list.query_map(params![log, through], |row| {
+        Ok((row.get::<_, SinkName>("sink")?, row.get::<_, Kind>("kind")?, Span::of_row(row)?))
+    })?;
+    for (sink, kind, span) in releases.collect::<Result<Vec<_>, _>>()? {
+        let span = if span.last > through { Span { last: through, upto: None, ..span } } else { span };
+        let gone = batches::samples_in(tx, log, batches::stream_of(kind), span)?;
+        unhold(tx, log, (&sink, kind), gone)?;
+    }
+    Ok(())
+}
+
+fn unhold(
+    tx: &Transaction<'_>,
+    log: LogKey,
+    (sink, kind): (&SinkName, Kind),
+    gone: u32,
+) -> Result<(), OutboxError> {
+    tx.prepare_cached(sql!("upload_cursor_unhold"))?.execute(params![sink, log, kind, gone])?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter};
 use serde::{Deserialize, Serialize};
 
-use super::{Log, Outbox, OutboxError, SinkName};
+use super::{Log, Outbox, OutboxError, SinkName, Tally, aside, off_the_runtime};
 use crate::wire::bridge::DeviceId;
 
 /// Rows that are deleted in one transaction: blocks make it some hundred kilobytes.
@@ -84,23 +84,28 @@ impl Outbox {
         options: ForgetOptions,
     ) -> Result<Forgetting, OutboxError> {
         sinks.extend(self.sink_names().await?);
+        let logs: Vec<Log> = self.logs().await?.into_iter().filter(|log| log.device == device).collect();
         for sink in sinks.into_iter().filter(|_| !options.even_unsent) {
             let backlog = self.backlog(&sink).await?;
-            let samples = backlog.iter().filter(|of| of.device == device).map(|of| of.samples).sum();
+            let waiting: u64 = backlog.iter().filter(|of| of.device == device).map(|of| of.samples).sum();
+            // What is kept back was never sent either.
+            let tallies = self.tallies(&sink).await?;
+            let is_its = |of: &&Tally| logs.iter().any(|log| log.key == of.log);
+            let samples = waiting + tallies.iter().filter(is_its).map(|of| of.held).sum::<u64>();
             if samples > 0 {
                 return Ok(Forgetting::Unsent { samples, sink });
             }
         }
         let begun = self.house.clock.now();
-        let logs: Vec<Log> = self.logs().await?.into_iter().filter(|log| log.device == device).collect();
         let peers = self.peers().await?.into_iter().filter(|peer| peer.device == Some(device));
         let mut told = Forgotten::default();
         for log in &logs {
+            // Before the cursors: blocks without one would be sent again.
+            let up_to_here = vec![log.key.0.into(), i64::from(log.cursor.0).into()];
+            told.blocks += self.erase(sql!("forget_block"), up_to_here).await?;
             for Step { delete, count } in &OF_A_LOG {
                 *count(&mut told) += self.erase(delete, vec![log.key.0.into()]).await?;
             }
-            let up_to_here = vec![log.key.0.into(), i64::from(log.cursor.0).into()];
-            told.blocks += self.erase(sql!("forget_block"), up_to_here).await?;
         }
         let of_it = vec![device.0.to_vec().into(), begun.0.into()];
         told.sessions = self.erase(sql!("forget_session"), of_it).await?;
@@ -115,6 +120,11 @@ impl Outbox {
             }
         }
         told.overwritten = self.overwrite().await?;
+        let dir = self.house.dir.clone();
+        off_the_runtime(move || {
+            aside::erase_done(&dir).map_err(|source| OutboxError::CannotUse { dir, source })
+        })
+        .await?;
         Ok(Forgetting::Done(told))
     }
 

@@ -107,7 +107,7 @@ pub use why::{Hole, OffWrist, Undated, Waiting, Why};
 use crate::clock::Clock;
 use crate::measurement::UtcMicros;
 use clock_steps::ClockMemory;
-use database::Database;
+use database::{Damage, Database};
 use host_log::HostBoots;
 use keeper::{Keeper, WalWatch};
 use readers::{Readers, Reading};
@@ -151,11 +151,21 @@ impl Outbox {
         Self::open_limited(lock, clock, Limits::default()).await
     }
 
+    /// Opens the outbox in `dir` for whoever only looks: one that is damaged is an error, and stays as it is.
+    pub async fn open_to_look(dir: &Path, clock: Clock, limits: Limits) -> Result<Self, OutboxError> {
+        let (lock, now) = (Self::claim(dir).await?, clock.now());
+        off_the_runtime(move || {
+            let house = House::build(lock, clock, now, limits, Damage::Refuse)?;
+            Ok(Self { house: Arc::new(house) })
+        })
+        .await
+    }
+
     /// Opens the outbox in a directory that was claimed, to take no more room than that.
     pub async fn open_limited(lock: DirLock, clock: Clock, limits: Limits) -> Result<Self, OutboxError> {
         let now = clock.now();
         off_the_runtime(move || {
-            let house = House::build(lock, clock, now, limits)?;
+            let house = House::build(lock, clock, now, limits, Damage::BeginAnew)?;
             Ok(Self { house: Arc::new(house) })
         })
         .await
@@ -226,9 +236,15 @@ impl fmt::Debug for Outbox {
 }
 
 impl House {
-    fn build(lock: DirLock, clock: Clock, now: UtcMicros, limits: Limits) -> Result<Self, OutboxError> {
+    fn build(
+        lock: DirLock,
+        clock: Clock,
+        now: UtcMicros,
+        limits: Limits,
+        damage: Damage,
+    ) -> Result<Self, OutboxError> {
         let dir = lock.dir().to_owned();
-        let Database { connection, queue_id, to_be_checked } = database::open(&dir, now, &limits)?;
+        let Database { connection, queue_id, to_be_checked } = database::open(&dir, now, &limits, damage)?;
         let (told, room) = watch::channel(Room::default());
         let (reading, log) = (Arc::<Reading>::default(), Arc::<WalWatch>::default());
         let mut keeper = Keeper::new(&dir, limits, told, Arc::clone(&reading), Arc::clone(&log));

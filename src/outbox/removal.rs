@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Transaction, params};
 
 use super::{LogKey, OutboxError, SinkName, batches};
-use crate::measurement::{Kind, UtcMicros};
+use crate::measurement::Kind;
 use crate::wire::bridge::{STREAMS, Seq, Stream};
 
 /// A block as far as its removal is concerned.
@@ -17,14 +17,13 @@ pub(super) struct Stored {
     pub(super) received_s: i64,
 }
 
-/// What a sink wants of a log as one kind: everything behind its cursor that was stored since it was added.
+/// What a sink wants of a log as one kind: everything behind its cursor.
 #[derive(Clone, Debug)]
 pub(super) struct Need {
     sink: SinkName,
     kind: Kind,
     through: Seq,
     into_next: u32,
-    since_s: i64,
 }
 
 /// Why a block goes.
@@ -40,13 +39,13 @@ impl Need {
     }
 
     pub(super) fn wants(&self, block: &Stored) -> bool {
-        block.stream == self.stream() && block.seq > self.through && block.received_s >= self.since_s
+        block.stream == self.stream() && block.seq > self.through
     }
 
     /// The first block that it waits for.
     pub(super) fn first(&self, tx: &Transaction<'_>, log: LogKey) -> Result<Option<Seq>, OutboxError> {
         let mut find = tx.prepare_cached(sql!("block_first_needed"))?;
-        let mut rows = find.query(params![log, self.stream(), self.through, self.since_s])?;
+        let mut rows = find.query(params![log, self.stream(), self.through])?;
         Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
     }
 
@@ -64,11 +63,9 @@ impl Need {
 /// What all known sinks want of a log; empty if there are no sinks.
 pub(super) fn needs(tx: &Transaction<'_>, log: LogKey) -> Result<Vec<Need>, OutboxError> {
     let mut known = tx.prepare_cached(sql!("sink_known"))?;
-    let sinks = known.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let sinks: Vec<(SinkName, Option<UtcMicros>)> = sinks.collect::<Result<_, _>>()?;
+    let sinks: Vec<SinkName> = known.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut needs = Vec::new();
-    for (sink, since) in sinks {
-        let since_s = since.map_or(i64::MIN, |since| since.seconds().0);
+    for sink in sinks {
         let mut cursors = cursors(tx, &sink, log)?;
         for kind in STREAMS.iter().filter_map(|info| info.kind) {
             cursors.entry(kind).or_insert((Seq(0), 0));
@@ -78,7 +75,6 @@ pub(super) fn needs(tx: &Transaction<'_>, log: LogKey) -> Result<Vec<Need>, Outb
             kind,
             through,
             into_next,
-            since_s,
         }));
     }
     Ok(needs)

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    EntryId, ErrandWhy, LogKey, NewErrand, Outbox, OutboxError, Resolution, SinkName, Span, errands,
+    EntryId, ErrandWhy, LogKey, NewErrand, Outbox, OutboxError, Resolution, SinkName, Span, batches, errands,
 };
 use crate::measurement::{Kind, UtcMicros};
 use crate::wire::bridge::Seq;
@@ -74,19 +74,21 @@ impl Outbox {
     /// Asks for every dead letter to be sent again that a receiver refused and that nobody has decided on.
     pub async fn retry_all_dead(&self) -> Result<Resolved, OutboxError> {
         let now = self.house.clock.now();
-        let mut all = Resolved::default();
+        let (mut all, mut after) = (Resolved::default(), 0_i64);
         loop {
             let some = self.write(move |tx| {
                 let mut open = tx.prepare_cached(sql!("dead_open"))?;
-                let ids = open.query_map([AT_ONCE], |row| row.get(0).map(EntryId::Dead))?;
-                each(ids.collect::<Result<Vec<_>, _>>()?, |number| retry(tx, number, now))
+                let numbers = open.query_map(params![AT_ONCE, after], |row| row.get(0))?;
+                let numbers: Vec<i64> = numbers.collect::<Result<_, _>>()?;
+                let ids = numbers.iter().copied().map(EntryId::Dead).collect();
+                Ok((numbers.last().copied(), each(ids, |number| retry(tx, number, now))?))
             });
-            let Resolved { done, left } = some.await?;
-            let is_last = done.len() < AT_ONCE as usize;
+            let (last, Resolved { done, left }) = some.await?;
             all.done.extend(done);
             all.left.extend(left);
-            if is_last {
-                return Ok(all);
+            match last {
+                Some(last) => after = last,
+                None => return Ok(all),
             }
         }
     }
@@ -110,8 +112,15 @@ impl Outbox {
             let mut insert = tx.prepare_cached(sql!("errand_ask"))?;
             let mut asked = 0;
             for Repair { log, kind, first, last } in repairs {
-                let all = None::<u32>;
-                asked += insert.execute(params![sink, log, kind, first, 0, last, all, "repair", now])?;
+                // What has not been sent yet is not lost there.
+                let (last, upto) = match batches::next_unsent(tx, &sink, log, kind)? {
+                    Some(next) if next.seq <= last && next.sample > 0 => (next.seq, Some(next.sample)),
+                    Some(next) if next.seq <= last => (Seq(next.seq.0.saturating_sub(1)), None),
+                    _ => (last, None),
+                };
+                if last >= first {
+                    asked += insert.execute(params![sink, log, kind, first, 0, last, upto, "repair", now])?;
+                }
             }
             Ok(asked as u64)
         })

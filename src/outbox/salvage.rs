@@ -93,6 +93,13 @@ pub(super) fn known(connection: &Connection) -> Result<Option<Salvage>, OutboxEr
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
+impl super::Outbox {
+    /// Whether blocks of a damaged database are still being fetched.
+    pub async fn is_salvaging(&self) -> Result<bool, OutboxError> {
+        self.read(|tx| Ok(known(tx)?.is_some_and(|salvage| !salvage.done))).await
+    }
+}
+
 fn note(tx: &Transaction<'_>, salvage: &Salvage) -> Result<(), OutboxError> {
     let text = serde_json::to_string(salvage).unwrap_or_default();
     tx.execute(sql!("meta_put"), params![KEY, text])?;

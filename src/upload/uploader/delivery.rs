@@ -32,8 +32,8 @@ impl<R: Receiver> Uploader<R> {
                 self.put_aside(lane, &batch, DeadLetter { reason, status: None, response: None }).await
             }
             Next::Untrusted(run) => self.hold_back(lane, run).await,
-            Next::Undated | Next::Nothing if lane.errand.is_none() => Ok(Step::Undated),
-            Next::Undated | Next::Nothing => self.end_errand(lane).await,
+            Next::Nothing if lane.errand.is_some() => self.end_errand(lane).await,
+            Next::Undated | Next::Nothing => Ok(Step::Undated),
         }
     }
 
@@ -110,6 +110,10 @@ impl<R: Receiver> Uploader<R> {
 
     /// Ends an errand of which nothing can be sent any more.
     async fn end_errand(&self, lane: &Lane) -> Result<Step, Stop> {
+        if self.outbox.is_salvaging().await? {
+            // It may be there in a moment.
+            return Ok(Step::Undated);
+        }
         if let Some(errand) = lane.errand_key() {
             self.outbox.end_errand(errand, ErrandState::GivenUp).await?;
             tracing::warn!(kind = %lane.kind, %errand, "An errand was given up: nothing is there that could be sent.");

@@ -176,9 +176,17 @@ impl<R: Receiver> Uploader<R> {
     /// Replaces the batch by its first half.
     async fn halve(&mut self, lane: &Lane, batch: &Batch, half: u64) -> Result<Step, Stop> {
         let kind = batch.kind;
-        let bounds = Bounds { max_samples: half, ..Bounds::of(batch, lane.purpose()) };
-        let next = cut(&self.outbox, &self.config.sink, bounds).await.map_err(uncut(kind))?;
-        let Next::Ready(cut) = next else { return Ok(Step::Moved) };
+        let mut half = half.max(1);
+        let cut = loop {
+            let bounds = Bounds { max_samples: half, ..Bounds::of(batch, lane.purpose()) };
+            let next = cut(&self.outbox, &self.config.sink, bounds).await.map_err(uncut(kind))?;
+            let Next::Ready(cut) = next else { return Ok(Step::Moved) };
+            // A span with holes has fewer samples than it seems to have.
+            if half == 1 || cut.span != batch.span {
+                break cut;
+            }
+            half /= 2;
+        };
         self.outbox.recut(batch.key, cut.batch(&batch.sink, batch.log, batch.errand)).await?;
         if self.told.is_due("halved") {
             tracing::info!(%kind, samples = half, "The cloud refused a batch; half of it is tried.");

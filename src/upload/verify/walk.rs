@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::compare::Ours;
-use crate::measurement::{Day, HeartBeatFrame, Kind, Reading, UtcMicros, ValueType};
+use crate::measurement::{Day, HeartBeatFrame, Kind, Reading, UnixSeconds, UtcMicros, ValueType};
 use crate::outbox::{Outbox, OutboxError, Sent, StoredBlock};
 use crate::upload::readings::{Part, Source};
 use crate::wire::bridge::{Boot, RawBlock, Seq, Stream};
@@ -21,6 +21,8 @@ pub struct Walk {
     before: Vec<Part>,
     /// Rows of days to come.
     ahead: VecDeque<(Seq, Reading)>,
+    /// The first row of all, if blocks before it are gone that may have shared its second: the cloud may rightly have more of it.
+    seam: Option<UnixSeconds>,
     is_over: bool,
 }
 
@@ -29,7 +31,7 @@ impl Walk {
     pub fn new(sent: Sent, from: Day) -> Option<Self> {
         let stream = Stream::of_kind(sent.kind)?;
         let (before, ahead) = (Vec::new(), VecDeque::new());
-        Some(Self { sent, stream, from, next: Seq(0), before, ahead, is_over: false })
+        Some(Self { sent, stream, from, next: Seq(0), before, ahead, seam: None, is_over: false })
     }
 
     /// What its rows are.
@@ -44,8 +46,8 @@ impl Walk {
         }
         while let Some((seq, row)) = self.ahead.pop_front_if(|(_, row)| row.at.day() <= day) {
             if row.at.day() == day {
-                let is_last = self.is_over && self.ahead.is_empty();
-                ours.add(self.sent.log.key, seq, row, is_last);
+                let is_open = self.is_over && self.ahead.is_empty() || self.seam == Some(row.at);
+                ours.add(self.sent.log.key, seq, row, is_open);
             }
         }
         Ok(())
@@ -63,6 +65,7 @@ impl Walk {
             self.is_over = true;
             return Ok(());
         };
+        let is_first = self.next == Seq(0);
         self.next = last.seq.next();
         // Only a block's first moment is known without unpacking it; the last one's end is within this.
         let moment = |boot: Boot, ms: u64| (boot, ms.saturating_mul(1_000));
@@ -94,6 +97,10 @@ impl Walk {
                     };
                     // What has no date, or cannot be read, was never sent.
                     let rows = source.rows().map(|rows| rows.readings).unwrap_or_default();
+                    let is_seam = is_first && stored.seq > Seq(1) && self.before.is_empty();
+                    if let Some(row) = rows.first().filter(|_| is_seam) {
+                        self.seam = Some(row.at);
+                    }
                     self.ahead.extend(rows.into_iter().map(|row| (stored.seq, row)));
                 }
                 self.keep(part);
