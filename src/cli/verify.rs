@@ -106,8 +106,8 @@ fn verdict(check: &DayCheck) -> String {
 
 fn sum(VerifyEnd { compared, different }: VerifyEnd, repair: bool) -> String {
     match (compared, different) {
-        (0, _) => "Nothing was sent of these days.".to_owned(),
-        (_, 0) => "Equal: the cloud has everything that it was sent.".to_owned(),
+        (0, _) => "Nothing that was sent of these days is still kept here to compare.".to_owned(),
+        (_, 0) => "Equal: the cloud has everything that was sent and is still kept here.".to_owned(),
         (_, different) if repair => {
             format!(
                 "{different} of {compared} differ; what is missing or different is sent again by the daemon."

@@ -126,7 +126,9 @@ pub(super) fn step(tx: &Transaction<'_>, dir: &Path, now: UtcMicros) -> Result<O
     }
     salvage.done = true;
     note(tx, &salvage)?;
-    if let Err(error) = aside::is_done_with(&path) {
+    // Without the names of logs and watches there may be more in it than could be placed.
+    let is_placed = !salvage.damaged_tables.iter().any(|table| table == "log" || table == "device");
+    if let Some(error) = is_placed.then(|| aside::is_done_with(&path)).and_then(Result::err) {
         tracing::debug!(%error, "The salvage is done, which could not be noted beside the damaged file.");
     }
     Ok(Some(salvage))
@@ -144,7 +146,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
 fn copy_table(old: &Connection, tx: &Transaction<'_>, table: &str, order: &str) -> Result<bool, OutboxError> {
     let Ok(columns) = common_columns(old, tx, table) else { return Ok(true) };
     if columns.is_empty() {
-        return Ok(false);
+        return Ok(true);
     }
     let names = columns.join(", ");
     let places = vec!["?"; columns.len()].join(", ");

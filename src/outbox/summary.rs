@@ -39,7 +39,7 @@ pub struct Summary {
     pub freed_samples: u64,
     /// Samples given up for want of room; each is in a gap.
     pub evicted_samples: u64,
-    /// Dead letters on record, of all sinks.
+    /// Dead letters that nobody has decided on, of all sinks.
     pub dead_letters: u64,
     /// Batches under way, to all sinks.
     pub open_batches: u64,

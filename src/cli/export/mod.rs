@@ -77,6 +77,9 @@ pub enum CannotExport {
     /// It would be overwritten.
     #[error("{0} is there already; name another, or remove it first")]
     Exists(PathBuf),
+    /// The days are the wrong way round.
+    #[error("{0} is after {1}; the first day comes first")]
+    BadDays(Day, Day),
     /// The daemon ended in the middle of it.
     #[error("the daemon broke off: the export is not whole")]
     NotWhole,
@@ -104,6 +107,11 @@ trait Sink {
 pub fn export(config: &Config, args: &Args) -> anyhow::Result<u8> {
     if args.format == Format::Nowatch && args.target.as_os_str() == "-" {
         return Err(CannotExport::NeedsFolder.into());
+    }
+    if let (Some(from), Some(to)) = (args.from, args.to)
+        && from > to
+    {
+        return Err(CannotExport::BadDays(from, to).into());
     }
     let tally = small_runtime()?.block_on(copy(config, args))?;
     report(args, tally);

@@ -242,16 +242,19 @@ const fn room_text(room: Room) -> &'static str {
 }
 
 fn salvage_text(salvage: &Salvage) -> String {
-    let fetched = format::count(salvage.blocks);
+    let (file, fetched) = (&salvage.file, format::count(salvage.blocks));
+    let mut out = format!("\n  a damaged database was moved aside to {file}: {fetched} blocks saved");
     if salvage.done {
-        let lost = format::count(salvage.lost);
-        format!(
-            "\n  a damaged database was moved aside to {}: {fetched} blocks saved, {lost} lost",
-            salvage.file
-        )
+        // Writing to a String cannot fail.
+        let _ = write!(out, ", {} known to be lost", format::count(salvage.lost));
     } else {
-        format!("\n  a damaged database was moved aside to {}: {fetched} blocks saved so far", salvage.file)
+        out.push_str(" so far");
     }
+    if !salvage.damaged_tables.is_empty() {
+        let tables = salvage.damaged_tables.join(", ");
+        let _ = write!(out, "; not all of its {tables} could be read; keep the file");
+    }
+    out
 }
 
 #[cfg(test)]

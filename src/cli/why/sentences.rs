@@ -38,6 +38,9 @@ impl Teller<'_> {
         let why = match gap.cause.name() {
             "overwritten" => "lost: the watch needed the room before anybody fetched them".to_owned(),
             "burned" => "not missing: the watch skipped these numbers after a power cut, and recorded nothing under them".to_owned(),
+            "corrupt" if gap.detail.starts_with("lost with damaged pages") => {
+                "lost: the part of the outbox that held them was damaged".to_owned()
+            }
             "corrupt" => "unreadable: damaged on arrival, and kept among the dead letters".to_owned(),
             "conflict" => "disputed: the watch sent others under the same numbers; those that came first were kept".to_owned(),
             "evicted" => format!("lost: their {} samples were evicted to make room on this disk", format::count(gap.samples)),

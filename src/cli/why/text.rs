@@ -38,9 +38,13 @@ pub fn text(answer: &WhyAnswer, zone: &TimeZone) -> String {
     if why.sessions.is_empty() {
         lines.push("No session with a watch began in this time.".to_owned());
     }
-    lines.extend(waiting(answer));
-    if is_all_well {
-        lines.push("Nothing is missing, and nothing was held up.".to_owned());
+    let waiting = waiting(answer);
+    let nothing_waits = waiting.is_empty();
+    lines.extend(waiting);
+    match (is_all_well, nothing_waits) {
+        (true, true) => lines.push("Nothing is missing, and nothing was held up.".to_owned()),
+        (true, false) => lines.push("Nothing else is missing.".to_owned()),
+        (false, _) => {}
     }
     lines.push(receipts(answer, zone));
     lines.join("\n")
@@ -238,7 +242,7 @@ mod tests {
         Since Sun 2026-11-22 03:00 CET:
         Sun 2026-11-22 03:00 CET: 4 sessions with left wrist, complete: 7 new blocks, the newest sample of Sun 2026-11-22 04:00 CET.
         600 samples wait to be sent to nowatch (HEART_RATE); the oldest came now.
-        Nothing is missing, and nothing was held up.
+        Nothing else is missing.
         No sink has confirmed anything yet.
         ");
     }

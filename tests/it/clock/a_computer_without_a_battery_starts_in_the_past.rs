@@ -68,6 +68,7 @@ async fn where_nobody_vouches_what_was_not_sent_is_put_right() {
     night.wear(HOUR).await;
     night.session_and_send().await;
     night.check();
+    night.check_export().await;
 }
 
 #[tokio::test(start_paused = true)]

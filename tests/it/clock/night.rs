@@ -9,7 +9,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use nowbridge::clock::{SimulatedHost, Synchrony};
 use nowbridge::measurement::{Kind, Quality, UtcMicros};
-use nowbridge::outbox::{Anchor, AnchorSource, Outbox};
+use nowbridge::outbox::{Anchor, AnchorSource, ExportQuery, Outbox};
 use nowbridge::radio::air::{Air, LinkModel};
 use nowbridge::sim::WatchOnAir;
 use nowbridge::wire::bridge::{Boot, LogStore, Sample, Stream, TimeSetting, TimeSource};
@@ -133,6 +133,21 @@ impl Night {
     /// The cloud holds what was measured, and nothing else.
     pub fn check(&self) {
         differs(&self.cloud.held(), &self.expected);
+    }
+
+    /// Whoever exports it sees the same dates.
+    pub async fn check_export(&self) {
+        let mut exporter = self.scene.outbox.export(ExportQuery::default()).await.unwrap();
+        let mut seen = 0;
+        while let Some(page) = exporter.next_page().await.unwrap() {
+            for row in page.rows {
+                let at = row.at.expect("everything has a date").seconds().0;
+                let measured = self.expected.get(&(Kind::HeartRate, at)).map(|(value, _)| value.as_str());
+                assert_eq!(measured, Some(row.value.to_string().as_str()), "at {at}");
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, self.expected.len());
     }
 
     /// The anchors that count.

@@ -2,9 +2,12 @@
 
 use bytes::Bytes;
 use nowbridge::clock::Clock;
-use nowbridge::outbox::{DeadLetter, EntryId, GapCause, Outbox, Resolution, Unresolved};
+use nowbridge::outbox::{
+    DeadLetter, EntryId, GapCause, NewBatch, Outbox, Position, Resolution, Span, Unresolved,
+};
+use nowbridge::wire::bridge::Seq;
 
-use crate::support::outbox::{Opened, batch, gap};
+use crate::support::outbox::{Opened, batch, cloud, gap};
 use crate::support::process::Home;
 
 /// Blocks 1 to 4, of which 1 and 2 were refused, and number 5 came damaged.
@@ -69,6 +72,22 @@ async fn at_home(home: &Home) {
     opened.outbox.close().await.unwrap();
     std::fs::create_dir_all(home.state()).unwrap();
     std::fs::copy(opened.dir.path().join("outbox.db"), home.state().join("outbox.db")).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_of_several_in_one_block() {
+    let opened = Opened::new().await;
+    opened.append(1..=2).await.unwrap();
+    for sample in 0..3 {
+        let span = Span::sample(Position { seq: Seq(1), sample });
+        let one = NewBatch { span, rows: 1, ..batch(opened.log.key, 1, 1) };
+        let one = opened.outbox.persist_batch(one).await.unwrap();
+        let letter = DeadLetter { reason: "refused".to_owned(), status: Some(422), response: None };
+        opened.outbox.dead_letter(one.key, letter).await.unwrap();
+    }
+    let resolved = opened.outbox.retry_all_dead().await.unwrap();
+    assert_eq!((resolved.done.len(), resolved.left), (3, vec![]));
+    assert_eq!(opened.outbox.errands(&cloud()).await.unwrap().len(), 3);
 }
 
 #[tokio::test]

@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use nowbridge::measurement::Kind;
 use nowbridge::outbox::{
-    BatchState, DeadLetter, GapCause, Limits, NewBatch, Outbox, OutboxError, Room, RoomLimit, StreamSummary,
-    Tidied,
+    BatchState, DeadLetter, GapCause, HeldBack, Limits, NewBatch, Outbox, OutboxError, Room, RoomLimit, Span,
+    StreamSummary, Tidied,
 };
-use nowbridge::wire::bridge::{LogId, Seq, Stream};
+use nowbridge::wire::bridge::{Boot, LogId, Seq, Stream};
 use tempfile::TempDir;
 
 use crate::support::outbox::{WATCH, batch, cloud, full_block, open_limited, receipt};
@@ -96,6 +96,40 @@ async fn what_goes_is_the_oldest_and_leaves_one_gap_a_stream() {
     assert_eq!(outbox.append(log.key, session, old, vec![]).await.unwrap().duplicate, 2);
     let new = vec![full_block(last + 1, Stream::BEATS)];
     assert_eq!(outbox.append(log.key, session, new, vec![]).await.unwrap().new, 1);
+}
+
+/// One run in quarantine, and one that has left it and waits to be sent: both reach beyond what goes.
+#[tokio::test(start_paused = true)]
+async fn of_what_is_kept_back_only_what_goes_is_missed() {
+    for let_go in [false, true] {
+        let dir = TempDir::new().unwrap();
+        let (outbox, last) = filled(&dir, false).await;
+        let log = outbox.logs().await.unwrap()[0];
+        let run = HeldBack {
+            sink: cloud(),
+            log: log.key,
+            kind: Kind::HeartRate,
+            span: Span::blocks(Seq(1), Seq(if last % 2 == 0 { last - 1 } else { last })),
+            boot: Boot(1),
+            cause: "no date".to_owned(),
+            detail: String::new(),
+        };
+        outbox.hold_back(run).await.unwrap();
+        if let_go {
+            let held = outbox.quarantine().await.unwrap()[0].key;
+            outbox.release(held).await.unwrap().unwrap();
+        }
+        let evicted = outbox.tidy().await.unwrap().evicted;
+        assert!(evicted > 500, "{evicted} blocks evicted");
+        let gaps = outbox.gaps(10).await.unwrap();
+        let gone: u64 =
+            gaps.iter().filter(|gap| gap.stream == Some(Stream::HEART_RATE)).map(|gap| gap.samples).sum();
+        let tallies = outbox.tallies(&cloud()).await.unwrap();
+        let tally = tallies.iter().find(|tally| tally.kind == Kind::HeartRate).unwrap();
+        let all = u64::from(last.div_ceil(2)) * 200;
+        assert!(gone > 0);
+        assert_eq!((tally.missed, tally.held), (gone, all - gone), "let go: {let_go}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
