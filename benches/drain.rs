@@ -18,12 +18,12 @@ use nowbridge::clock::Clock;
 use nowbridge::cloud::{
     Api, CloudError, DayOfValues, MeasurementQuery, Upload, UploadReceipt, User, UserConsent, UserSettings,
 };
-use nowbridge::measurement::{AnchorPoint, Day, Kind, Timeline, csv};
+use nowbridge::measurement::{AnchorPoint, Day, Kind, Timeline, UtcMicros, csv};
 use nowbridge::outbox::{Log, Outbox};
 use nowbridge::sim::watch::SealPolicy;
 use nowbridge::sync::{Outcome, Progress, collect};
 use nowbridge::upload::{
-    Nowatch, Rows, Source, Table, UploadState, UploadStatus, Uploader, UploaderConfig, nowatch,
+    Nowatch, Part, Rows, Source, Table, UploadState, UploadStatus, Uploader, UploaderConfig, nowatch,
 };
 use nowbridge::watch::{Bridge, Driver};
 use nowbridge::wire::bridge::{RawBlock, Seq, Stream};
@@ -145,7 +145,9 @@ fn make_table(
     stages: &mut Stages,
 ) -> anyhow::Result<()> {
     let mut note = |stage, took| *stages.entry(stage).or_default() += took;
-    let (rows, took) = timed(|| Source { kind, before: &[], blocks, timeline }.rows());
+    let received = UtcMicros(i64::MAX);
+    let parts: Vec<Part> = blocks.iter().map(|block| Part::whole(block.clone(), received)).collect();
+    let (rows, took) = timed(|| Source { kind, before: &[], parts: &parts, after: &[], timeline }.rows());
     let rows = rows?;
     note(Stage::Rows, took);
     let table = Table::new(kind, rows.clone())?;

@@ -5,6 +5,8 @@
 //! minute: the same bytes in the same groups of 64 blocks, appended to a file with an fdatasync after each. What counts is the
 //! ratio of the two, and disks differ too much from minute to minute to compare samples of them across runs, so a framework
 //! that does so (criterion) would hide what is to be seen. The runs take turns; medians are printed.
+//!
+//! Then the same for commits of 1,000 samples, a few blocks each, where the flush is nearly all there is.
 
 mod common;
 
@@ -31,6 +33,10 @@ use crate::common::week::{self, Load, START};
 const DAYS: u32 = 28;
 /// Blocks that a session commits at once.
 const GROUP: usize = 64;
+/// Samples in a small commit.
+const PER_COMMIT: u64 = 1_000;
+/// Small commits a run.
+const SMALL_COMMITS: usize = 500;
 /// Odd, so that there is one in the middle.
 const RUNS: usize = 7;
 
@@ -46,6 +52,9 @@ fn main() -> anyhow::Result<()> {
             grouped(load.bytes)
         );
         measure(&runtime, &load)?;
+        if policy == SealPolicy::Packed {
+            measure_small(&runtime, &load)?;
+        }
     }
     Ok(())
 }
@@ -90,6 +99,45 @@ fn measure(runtime: &Runtime, load: &Load) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Commits of 1,000 samples: appended to the outbox, and to a file.
+fn measure_small(runtime: &Runtime, load: &Load) -> anyhow::Result<()> {
+    let groups = by_samples(load)?;
+    let samples = groups.iter().flatten().map(|block| u64::from(block.samples)).sum();
+    let (mut append, mut plain, mut ratio) = (Runs::default(), Runs::default(), Runs::default());
+    for _ in 0..RUNS {
+        let folder = common::scratch()?;
+        let yardstick = append_groups(&folder.path().join("plain"), &groups)?;
+        let took = runtime.block_on(append_all(&folder.path().join("append"), groups.clone()))?;
+        append.push(rate(samples, took));
+        plain.push(rate(samples, yardstick));
+        ratio.push(yardstick.as_secs_f64() / took.as_secs_f64());
+    }
+    println!("{} commits of {PER_COMMIT} samples or a few more:", grouped(groups.len() as u64));
+    for (name, runs) in [("Outbox::append", &append), ("yardstick: append to a file, fdatasync", &plain)] {
+        println!("  {name:<46} {:>6.2} M samples/s  ({})", runs.median() / 1e6, runs.range_in_millions());
+    }
+    println!("  append / yardstick                             {:>6.2}\n", ratio.median());
+    Ok(())
+}
+
+/// The first groups of at least 1,000 samples.
+fn by_samples(load: &Load) -> anyhow::Result<Vec<Vec<NewBlock>>> {
+    let (mut groups, mut group, mut samples) = (Vec::new(), Vec::new(), 0);
+    for block in &load.blocks {
+        let block = new_block(block)?;
+        samples += u64::from(block.samples);
+        group.push(block);
+        if samples >= PER_COMMIT {
+            groups.push(std::mem::take(&mut group));
+            samples = 0;
+        }
+        if groups.len() == SMALL_COMMITS {
+            break;
+        }
+    }
+    Ok(groups)
+}
+
 /// A whole session with the daemon's own code. Tells the size of the closed database, and how long the session took.
 async fn run_session(dir: &Path, load: &Load) -> anyhow::Result<(u64, Duration)> {
     let outbox = Outbox::open(dir, Clock::System).await?;
@@ -110,12 +158,15 @@ async fn run_session(dir: &Path, load: &Load) -> anyhow::Result<(u64, Duration)>
 
 /// The same groups straight into the outbox.
 async fn append_alone(dir: &Path, load: &Load) -> anyhow::Result<Duration> {
+    let blocks = load.blocks.iter().map(new_block).collect::<anyhow::Result<Vec<_>>>()?;
+    append_all(dir, blocks.chunks(GROUP).map(<[NewBlock]>::to_vec).collect()).await
+}
+
+async fn append_all(dir: &Path, groups: Vec<Vec<NewBlock>>) -> anyhow::Result<Duration> {
     let outbox = Outbox::open(dir, Clock::System).await?;
     let device = DeviceId([7; 16]);
     let log = outbox.watch_log(device, LogId(1), true, Seq(0)).await?;
     let session = outbox.begin_session(device, Some(log.key)).await?;
-    let blocks = load.blocks.iter().map(new_block).collect::<anyhow::Result<Vec<_>>>()?;
-    let groups: Vec<Vec<NewBlock>> = blocks.chunks(GROUP).map(<[NewBlock]>::to_vec).collect();
     let began = tokio::time::Instant::now();
     for group in groups {
         outbox.append(log.key, session, group, Vec::new()).await?;
@@ -136,6 +187,22 @@ fn new_block(bytes: &Bytes) -> anyhow::Result<NewBlock> {
         samples: header.n,
         body: bytes.clone(),
     })
+}
+
+fn append_groups(path: &Path, groups: &[Vec<NewBlock>]) -> anyhow::Result<Duration> {
+    let groups: Vec<Vec<u8>> = groups
+        .iter()
+        .map(|group| group.iter().flat_map(|block| block.body.iter().copied()).collect())
+        .collect();
+    let mut file = File::create(path)?;
+    let (done, took) = timed(|| {
+        groups.iter().try_for_each(|group| {
+            file.write_all(group)?;
+            file.sync_data()
+        })
+    });
+    done?;
+    Ok(took)
 }
 
 fn append_to_file(path: &Path, load: &Load) -> anyhow::Result<Duration> {

@@ -42,5 +42,8 @@ check_rust() {
 
 need_c_compiler
 need_libdbus
-[ "${1:-}" != tests ] || need_commands 'for a D-Bus of the tests alone' dbus-daemon=dbus
+if [ "${1:-}" = tests ]; then
+    need_commands 'for a D-Bus of the tests alone' dbus-daemon=dbus
+    need_commands 'for an MQTT broker of the tests alone' mosquitto=mosquitto
+fi
 check_rust

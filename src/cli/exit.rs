@@ -1,7 +1,11 @@
 //! Exit codes, after sysexits.h, so that a service manager and a script can tell what a person has to do.
 
+use super::export::CannotExport;
 use super::login::Missing;
+use super::outbox::Undone;
+use super::place::NoOutbox;
 use super::radio::NeedsFlag;
+use super::why::BadInstant;
 use crate::cloud::CloudError;
 use crate::config::ConfigError;
 use crate::control::{Complaint, ControlError, Fault};
@@ -10,8 +14,7 @@ use crate::outbox::OutboxError;
 
 /// All is well.
 pub const OK: u8 = 0;
-/// The command worked and the answer is no: the demo found a difference, say.
-#[cfg(feature = "sim")]
+/// The command worked and the answer is no: `verify` or the demo found a difference.
 pub const DIFFERENT: u8 = 1;
 /// The arguments are wrong.
 pub const USAGE: u8 = 64;
@@ -75,7 +78,16 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(complaint) = cause.downcast_ref::<Complaint>() {
         return Some(of_fault(complaint.fault));
     }
-    if cause.is::<NeedsFlag>() {
+    if cause.is::<NoOutbox>() {
+        return Some(UNAVAILABLE);
+    }
+    if cause.is::<super::verify::BrokenOff>() {
+        return Some(UNAVAILABLE);
+    }
+    if let Some(error) = cause.downcast_ref::<CannotExport>() {
+        return Some(if matches!(error, CannotExport::NotWhole) { UNAVAILABLE } else { USAGE });
+    }
+    if cause.is::<NeedsFlag>() || cause.is::<Undone>() || cause.is::<BadInstant>() {
         return Some(USAGE);
     }
     if let Some(error) = cause.downcast_ref::<Missing>() {
@@ -91,9 +103,9 @@ const fn of_fault(fault: Fault) -> u8 {
     match fault {
         Fault::UnknownWatch | Fault::Request => USAGE,
         Fault::Busy | Fault::Stopping => TRY_LATER,
-        Fault::RadioOff => CONFIG,
+        Fault::RadioOff | Fault::NoCloud => CONFIG,
         Fault::Unreachable => UNAVAILABLE,
-        Fault::Pairing => NOT_ALLOWED,
+        Fault::Pairing | Fault::Login => NOT_ALLOWED,
         Fault::Internal => SOFTWARE,
     }
 }
@@ -103,7 +115,7 @@ fn of_daemon(error: &DaemonError) -> u8 {
         DaemonError::Config(error) => of_config(error),
         DaemonError::Outbox(error) => of_outbox(error),
         DaemonError::Cloud(error) => of_cloud(error),
-        DaemonError::BaseUrl(_) | DaemonError::NoSimulation => CONFIG,
+        DaemonError::BaseUrl(_) | DaemonError::NoSimulation | DaemonError::NoMqtt => CONFIG,
         DaemonError::Socket { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => TRY_LATER,
         DaemonError::Socket { .. } => CANNOT_CREATE,
     }
@@ -119,7 +131,10 @@ const fn of_config(error: &ConfigError) -> u8 {
 const fn of_outbox(error: &OutboxError) -> u8 {
     match error {
         OutboxError::InUse { .. } | OutboxError::Busy { .. } => TRY_LATER,
-        OutboxError::CannotUse { .. } | OutboxError::DiskFull { .. } => CANNOT_CREATE,
+        OutboxError::CannotUse { .. }
+        | OutboxError::DiskFull { .. }
+        | OutboxError::CapReached { .. }
+        | OutboxError::NoHeadroom { .. } => CANNOT_CREATE,
         OutboxError::NewerSchema { .. } => CONFIG,
         OutboxError::NotADatabase { .. } | OutboxError::Corrupt { .. } => DATA,
         _ => SOFTWARE,

@@ -48,9 +48,13 @@ pub fn span(seconds: u64) -> String {
 
 /// Text from the air, which may be anything, as a terminal may show it.
 pub fn safe(text: &str) -> String {
-    const LONGEST: usize = 40;
+    safe_to(text, 40)
+}
+
+/// The same, up to so many letters.
+pub fn safe_to(text: &str, longest: usize) -> String {
     let harmless = |letter: char| if letter.is_control() { '\u{FFFD}' } else { letter };
-    text.chars().take(LONGEST).map(harmless).collect()
+    text.chars().take(longest).map(harmless).collect()
 }
 
 /// Maker and model, as far as they are known.

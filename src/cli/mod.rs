@@ -1,16 +1,23 @@
 //! The command line: what people type, and what they read.
 //!
 //! Every command ends with one of the exit codes in `exit`. Commands that ask the daemon go through the control socket; none opens
-//! the outbox behind its back.
+//! the outbox behind its back: those that can do without a daemon take the outbox's lock.
 
 mod exit;
+mod export;
+mod forget;
 mod format;
+mod instant;
 mod logging;
 mod login;
+mod outbox;
+mod place;
 mod radio;
 mod run;
 mod status;
 mod sync_now;
+mod verify;
+mod why;
 
 #[cfg(feature = "sim")]
 mod cloud;
@@ -61,6 +68,16 @@ enum Command {
     Hold(radio::hold::Args),
     /// Take a watch back that was on hold
     Release(radio::hold::ReleaseArgs),
+    /// Tell what is missing or late, and why
+    Why(why::Args),
+    /// Look through the ledger: dead letters, gaps, batches, receipts; retry or drop what was refused
+    Outbox(outbox::Args),
+    /// Write every stored sample to a file, a folder or standard output
+    Export(export::Args),
+    /// Compare what was sent with what the cloud has, day by day, and repair it
+    Verify(verify::Args),
+    /// Delete what was collected from a watch, on this computer
+    Forget(forget::Args),
     /// Log in to the cloud and store the login for the daemon
     Login(login::Args),
     /// Show the whole way from a simulated watch to a private cloud, and prove that nothing was lost
@@ -114,6 +131,11 @@ fn dispatch(cli: &Cli) -> anyhow::Result<u8> {
         Command::Unpair(args) => radio::unpair::unpair(&cli.config()?, args),
         Command::Hold(args) => radio::hold::hold(&cli.config()?, args),
         Command::Release(args) => radio::hold::release(&cli.config()?, args),
+        Command::Why(args) => why::why(&cli.config()?, args),
+        Command::Outbox(args) => outbox::outbox(&cli.config()?, args),
+        Command::Export(args) => export::export(&cli.config()?, args),
+        Command::Verify(args) => verify::verify(&cli.config()?, args),
+        Command::Forget(args) => forget::forget(&cli.config()?, args),
         Command::Login(args) => login::login(&cli.config()?, args),
         #[cfg(feature = "sim")]
         Command::Demo(args) => demo::demo(args),

@@ -11,9 +11,9 @@ use super::{exit, run};
 use crate::control;
 use crate::radio::PeerAddress;
 use crate::radio::air::{self, Air, LinkModel};
-use crate::sim::WatchOnAir;
 use crate::sim::recording::{self, Recording};
 use crate::sim::watch::{Flash, SimWatch, WatchOptions};
+use crate::sim::{WatchOnAir, Witnessed};
 use crate::wire::bridge::{Sample, Stream};
 
 /// 8 MB of flash: two weeks and more.
@@ -65,6 +65,10 @@ pub struct Args {
     /// Time between two connection events of its link, µs; then an event takes at most six packets, as with many a controller
     #[arg(long, hide = true, value_parser = clap::value_parser!(u64).range(1..=4_000_000))]
     interval_us: Option<u64>,
+
+    /// Write down in this file what was given away and what was acknowledged
+    #[arg(long, value_name = "FILE", hide = true)]
+    ledger: Option<PathBuf>,
 }
 
 /// What its link carries.
@@ -85,7 +89,10 @@ pub fn sim_watch(args: &Args) -> anyhow::Result<u8> {
         let watch = WatchOnAir::new(power_on(args, &recording, history)?);
         let air = Air::new(model(args));
         let address = PeerAddress(args.address.to_uppercase());
-        air.place(address.clone(), watch.clone());
+        match &args.ledger {
+            None => air.place(address.clone(), watch.clone()),
+            Some(file) => air.place(address.clone(), Witnessed::new(watch.clone(), file)?),
+        }
         let listener = control::bind(&args.air, 0o600)
             .await
             .with_context(|| format!("the air cannot be served at {}", args.air.display()))?;

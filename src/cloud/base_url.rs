@@ -1,11 +1,12 @@
 //! Where the API is: `https://<host>/nowatch`. The production host is not public, so this is a setting.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
+
+use crate::config::is_loopback;
 
 /// The address that the paths of the API (`/v1/user`) are put behind.
 ///
@@ -58,12 +59,6 @@ impl BaseUrl {
         url.set_path(&format!("{prefix}{path}"));
         url
     }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 impl FromStr for BaseUrl {

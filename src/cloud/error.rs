@@ -216,7 +216,7 @@ fn told(messages: &[String]) -> String {
 }
 
 /// The innermost cause: the outer ones only say that something went wrong.
-fn root(error: &reqwest::Error) -> String {
+pub(crate) fn root(error: &reqwest::Error) -> String {
     let mut cause: &dyn StdError = error;
     while let Some(source) = cause.source() {
         cause = source;

@@ -15,6 +15,11 @@ pub(super) struct ErrorBody {
     pub timestamp: Option<String>,
 }
 
+/// What an error body of any shape says, in words.
+pub(crate) fn messages(body: &[u8]) -> Vec<String> {
+    read(body).messages
+}
+
 /// Reads an error body of any shape.
 pub(super) fn read(body: &[u8]) -> ErrorBody {
     let Ok(json) = serde_json::from_slice::<Value>(body) else {
@@ -49,7 +54,7 @@ fn collect(said: &Value, messages: &mut Vec<String>) {
 }
 
 /// Whether this is a web page and not an answer of the API.
-pub(super) fn is_markup(body: &[u8]) -> bool {
+pub(crate) fn is_markup(body: &[u8]) -> bool {
     body.trim_ascii_start().first() == Some(&b'<')
 }
 

@@ -13,7 +13,7 @@ pub(super) const LONGEST: Duration = Duration::from_hours(24);
 ///
 /// A date is compared with the server's own `Date`, so that a wrong clock on this side does no harm; `now` stands in where
 /// the server sends none.
-pub(super) fn parse(header: &str, date: Option<&str>, now: UtcMicros) -> Option<Duration> {
+pub(crate) fn parse(header: &str, date: Option<&str>, now: UtcMicros) -> Option<Duration> {
     let header = header.trim();
     if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
         // Digits that do not fit are still a wait, a long one.

@@ -159,8 +159,7 @@ impl Transport {
 
     /// What a failure below HTTP means.
     fn failure(&self, path: &str, deadline: Duration, error: reqwest::Error) -> CloudError {
-        if let Some(tls) = tls_error(&error) {
-            let problem = tls_problem(tls);
+        if let Some(problem) = tls_problem_of(&error) {
             return CloudError::Tls {
                 host: self.base_url.host(),
                 problem,
@@ -205,6 +204,11 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 /// An address fit for a message: without query, which may hold secrets.
 fn shown(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
+}
+
+/// What is wrong with TLS, if that is why a request failed.
+pub(crate) fn tls_problem_of(error: &(dyn StdError + 'static)) -> Option<TlsProblem> {
+    tls_error(error).map(tls_problem)
 }
 
 /// Looks for the TLS error among the causes. An `io::Error` skips the error it wraps when asked for its source, so it is

@@ -10,9 +10,11 @@ use super::error::ConfigError;
 use super::parse::Source;
 use super::paths::{self, Paths};
 use super::secret::SecretSource;
+use super::sink;
 use super::tables::{self, CloudTable, RadioTable, Tables, WatchTable};
 use super::{
-    CloudConfig, Config, ControlConfig, LinksConfig, LogConfig, RadioConfig, UploadConfig, WatchConfig,
+    CloudConfig, Config, ControlConfig, LinksConfig, LogConfig, OutboxConfig, RadioConfig, UploadConfig,
+    WatchConfig,
 };
 use crate::wire::PeerAddress;
 
@@ -31,10 +33,16 @@ pub(super) fn build(source: Option<&Source>, tables: Tables, env: &Env) -> Resul
         watches: watches(&file, tables.watch, &radio)?,
         radio,
         links: LinksConfig { most: tables.radio.max_links, power_cycle: tables.radio.power_cycle },
+        outbox: OutboxConfig {
+            max_size: tables.outbox.max_size,
+            keep_free: tables.outbox.keep_free,
+            keep_sent: tables.outbox.keep_sent,
+        },
         upload: UploadConfig {
             max_rows: tables.upload.max_rows,
             consent_check_every: tables.upload.consent_check_every,
         },
+        sinks: sink::build::sinks(&file, tables.sink, env)?,
         log: LogConfig {
             filter: overlay(env, env::LOG, tables::parse_filter)?.unwrap_or(tables.log.filter),
             format: tables.log.format,
@@ -43,18 +51,18 @@ pub(super) fn build(source: Option<&Source>, tables: Tables, env: &Env) -> Resul
 }
 
 /// The file being judged.
-struct File<'a> {
+pub(super) struct File<'a> {
     source: Option<&'a Source<'a>>,
-    directory: &'a Path,
+    pub directory: &'a Path,
 }
 
 impl File<'_> {
     /// A path in the file is relative to the file, since a service's working directory says nothing to its user.
-    fn resolve(&self, path: &Path) -> PathBuf {
+    pub fn resolve(&self, path: &Path) -> PathBuf {
         self.directory.join(path)
     }
 
-    fn wrong<T>(&self, key: &str, value: &Spanned<T>, problem: impl Into<String>) -> ConfigError {
+    pub fn wrong<T>(&self, key: &str, value: &Spanned<T>, problem: impl Into<String>) -> ConfigError {
         let at = self.source.map(|source| source.at(value.span().start));
         let at = at.expect("a value with a span was read from a file");
         ConfigError::Value { at, key: key.to_owned(), problem: problem.into() }

@@ -24,10 +24,13 @@ pub(super) struct Table {
 pub(super) const TOP: Table = Table {
     name: "",
     written: "the top level",
-    keys: &["cloud", "state", "control", "radio", "watch", "upload", "log"],
+    keys: &["cloud", "state", "control", "radio", "watch", "outbox", "upload", "sink", "log"],
 };
 
-pub(super) const TABLES: [Table; 7] = [
+/// A table that holds nothing but tables.
+const SINK: Table = Table { name: "sink", written: "[sink]", keys: &["folder", "influxdb", "mqtt"] };
+
+pub(super) const TABLES: [Table; 11] = [
     Table {
         name: "cloud",
         written: "[cloud]",
@@ -41,15 +44,36 @@ pub(super) const TABLES: [Table; 7] = [
         keys: &["kind", "adapter", "air", "max_links", "power_cycle"],
     },
     Table { name: "watch", written: "[[watch]]", keys: &["address", "name", "mode", "sync_every", "quiet"] },
+    Table { name: "outbox", written: "[outbox]", keys: &["max_size", "keep_free", "keep_sent"] },
     Table { name: "upload", written: "[upload]", keys: &["max_rows", "consent_check_every"] },
+    Table {
+        name: "sink.folder",
+        written: "[sink.folder]",
+        keys: &["path", "format", "every", "start", "paused"],
+    },
+    Table {
+        name: "sink.influxdb",
+        written: "[sink.influxdb]",
+        keys: &["url", "org", "bucket", "token_file", "path", "start", "paused"],
+    },
+    Table {
+        name: "sink.mqtt",
+        written: "[sink.mqtt]",
+        keys: &["url", "username", "password_file", "topic", "discovery", "start", "paused"],
+    },
     Table { name: "log", written: "[log]", keys: &["filter", "format"] },
 ];
 
 /// Complains about the first key that nowbridge does not know.
 pub(super) fn check(source: &Source, file: &DeTable) -> Result<(), ConfigError> {
     check_table(source, &TOP, file)?;
+    let sinks = file.get(SINK.name).and_then(|sinks| sinks.get_ref().as_table());
+    sinks.map_or(Ok(()), |sinks| check_table(source, &SINK, sinks))?;
     for table in &TABLES {
-        let value = file.get(table.name);
+        let value = match table.name.split_once('.') {
+            Some((_, name)) => sinks.and_then(|sinks| sinks.get(name)),
+            None => file.get(table.name),
+        };
         match value.map(Spanned::get_ref) {
             Some(DeValue::Table(_)) if table.written.starts_with("[[") => {
                 return Err(ConfigError::Value {
@@ -147,7 +171,9 @@ mod tests {
             .flat_map(|table| std::iter::once(table.written).chain(table.keys.iter().copied()))
             .collect();
         assert_eq!(shown, known);
-        assert_eq!(TOP.keys, TABLES.each_ref().map(|table| table.name));
+        let mut top = TABLES.each_ref().map(|table| table.name.split('.').next().unwrap()).to_vec();
+        top.dedup();
+        assert_eq!(TOP.keys, top);
     }
 
     #[test]

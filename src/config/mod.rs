@@ -14,6 +14,8 @@ mod parse;
 mod paths;
 mod quiet;
 mod secret;
+mod sink;
+mod size;
 mod tables;
 
 use std::io;
@@ -28,6 +30,9 @@ pub use paths::{Paths, SYSTEM_CONTROL_SOCKET};
 pub use quiet::Quiet;
 pub use reqwest::Url;
 pub use secret::SecretSource;
+pub use sink::{
+    FolderConfig, FolderFormat, InfluxConfig, MqttConfig, SinkConfig, SinkStart, SinksConfig, is_loopback,
+};
 
 use crate::wire::PeerAddress;
 
@@ -48,8 +53,12 @@ pub struct Config {
     pub links: LinksConfig,
     /// The watches to look after; no two share an address or a name.
     pub watches: Vec<WatchConfig>,
+    /// How much room the outbox may take.
+    pub outbox: OutboxConfig,
     /// How measurements are sent.
     pub upload: UploadConfig,
+    /// Where they go besides the cloud.
+    pub sinks: SinksConfig,
     /// What the log holds.
     pub log: LogConfig,
 }
@@ -158,6 +167,32 @@ pub enum WatchMode {
     Stay,
     /// Connect, synchronise, let go: the watch stays free for a phone and its battery lasts.
     Release,
+}
+
+/// How much room the outbox may take, and how long it keeps what has been sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutboxConfig {
+    /// Bytes that the database may grow to.
+    pub max_size: u64,
+    /// Bytes of the disk that are left to others.
+    pub keep_free: u64,
+    /// How long a block is kept after it was stored, though everyone has it.
+    pub keep_sent: Duration,
+}
+
+impl OutboxConfig {
+    /// A smaller outbox would hardly hold a day.
+    pub const SMALLEST_SIZE: u64 = 16 * 1_024 * 1_024;
+}
+
+impl Default for OutboxConfig {
+    fn default() -> Self {
+        Self {
+            max_size: 1_024 * 1_024 * 1_024,
+            keep_free: 64 * 1_024 * 1_024,
+            keep_sent: Duration::from_hours(7 * 24),
+        }
+    }
 }
 
 /// How measurements are sent.

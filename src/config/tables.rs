@@ -9,8 +9,9 @@ use serde::de::{Deserialize, Deserializer, Error};
 use toml::Spanned;
 use tracing_subscriber::EnvFilter;
 
-use super::{LogFormat, Quiet, WatchMode};
-use super::{duration, quiet};
+use super::sink::tables::SinkTables;
+use super::{LogFormat, OutboxConfig, Quiet, WatchMode};
+use super::{duration, quiet, size};
 
 /// The API takes a file per upload; beyond this many rows one is too large to hold in memory on a small board.
 const MOST_ROWS: u32 = 500_000;
@@ -23,7 +24,9 @@ pub(super) struct Tables {
     pub control: ControlTable,
     pub radio: RadioTable,
     pub watch: Vec<WatchTable>,
+    pub outbox: OutboxTable,
     pub upload: UploadTable,
+    pub sink: SinkTables,
     pub log: LogTable,
 }
 
@@ -86,6 +89,24 @@ pub(super) struct WatchTable {
     pub sync_every: Duration,
     #[serde(default, deserialize_with = "quiet::deserialize")]
     pub quiet: Option<Quiet>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct OutboxTable {
+    #[serde(deserialize_with = "size::deserialize_cap")]
+    pub max_size: u64,
+    #[serde(deserialize_with = "size::deserialize")]
+    pub keep_free: u64,
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub keep_sent: Duration,
+}
+
+impl Default for OutboxTable {
+    fn default() -> Self {
+        let OutboxConfig { max_size, keep_free, keep_sent } = OutboxConfig::default();
+        Self { max_size, keep_free, keep_sent }
+    }
 }
 
 #[derive(Debug, serde::Deserialize)]

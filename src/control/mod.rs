@@ -13,19 +13,33 @@
 //! POST /v1/pair/answer   {id, passkey} or {id, yes}
 //! POST /v1/hold          {watch, seconds?}          keep off the watch
 //! POST /v1/release       {watch}                    no longer
+//!
+//! GET  /v1/why           ?since&watch               what is missing or late, and why -> WhyAnswer
+//! GET  /v1/outbox        ?what&limit                a part of the ledger: dead, gaps, batches, receipts, quarantine -> Entries
+//! GET  /v1/outbox/show   ?id                        one entry of it -> Entry
+//! GET  /v1/outbox/check                             whether the database is sound -> CheckAnswer
+//! POST /v1/outbox/retry  {ids} or {all}             send dead letters again -> Resolved
+//! POST /v1/outbox/drop   {ids}                      leave dead letters at that -> Resolved
+//! POST /v1/verify        {from?, to?, repair?}      compare with the cloud -> VerifyLine, one JSON object a line
+//! POST /v1/forget        {watch, even_unsent?, and_refetch?} -> Forgotten
+//! GET  /v1/export        ?watch&stream&from&to      every sample -> ExportLine, one JSON object a line
 //! ```
 //!
 //! A watch is named by its name or its address. What is refused is answered with `{fault, message}`. The socket answers in every stage of
-//! the daemon, each request on a connection of its own, and never tells a measured value or a secret. `curl --unix-socket` will do, and
+//! the daemon, each request on a connection of its own, and never tells a secret; measured values it tells in an export only. `curl --unix-socket` will do, and
 //! the command line uses [`Client`].
 
 mod client;
 mod desk;
+mod known;
+mod ledger;
+mod ledger_routes;
 mod listener;
 mod radio_routes;
 mod server;
 mod stage;
 mod status;
+mod verify_route;
 
 pub use client::{Client, ControlError};
 pub use desk::{
@@ -33,6 +47,10 @@ pub use desk::{
     ProbedCharacteristic, ProbedService, Question, RadioDesk, Seat, Unheard, Word, abilities_in_words, find,
     news,
 };
+pub use known::Known;
+pub use ledger::{
+    CheckAnswer, DeadRequest, ExportEnd, ExportLine, ForgetRequest, VerifyLine, VerifyRequest, WhyAnswer,
+};
 pub use server::{bind, serve};
-pub use stage::{CloudView, Parts, RadioView, Stage};
-pub use status::{Asked, CloudStatus, DaemonStatus, FailingLoop, RadioStatus, StageName, Status};
+pub use stage::{CloudView, Parts, RadioView, SinkView, Stage};
+pub use status::{Asked, CloudStatus, DaemonStatus, FailingLoop, RadioStatus, SinkStatus, StageName, Status};

@@ -20,10 +20,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::desk::{Complaint, DeskError, Fault, find};
+use super::ledger_routes;
 use super::listener::Limited;
 use super::radio_routes;
 use super::stage::{Changes, Stage};
 use super::status::Asked;
+use super::verify_route;
 use crate::measurement::UtcMicros;
 
 /// A line at most this often, however fast things change.
@@ -88,6 +90,8 @@ pub async fn serve(
         .route("/v1/events", get(events))
         .route("/v1/sync", post(sync_now))
         .merge(radio_routes::routes())
+        .merge(ledger_routes::routes())
+        .merge(verify_route::routes())
         .layer(map_response(last_of_its_connection))
         .with_state(control);
     axum::serve(Limited::new(listener), router).with_graceful_shutdown(ending.cancelled_owned()).await
@@ -195,8 +199,10 @@ pub(super) fn complain(complaint: &Complaint) -> Response {
         Fault::UnknownWatch => StatusCode::NOT_FOUND,
         Fault::Request => StatusCode::BAD_REQUEST,
         Fault::Busy => StatusCode::CONFLICT,
-        Fault::RadioOff | Fault::Stopping | Fault::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
-        Fault::Pairing => StatusCode::FORBIDDEN,
+        Fault::RadioOff | Fault::NoCloud | Fault::Stopping | Fault::Unreachable => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        Fault::Pairing | Fault::Login => StatusCode::FORBIDDEN,
         Fault::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     };
     (status, Json(complaint)).into_response()

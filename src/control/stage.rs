@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::select_all;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::desk::{RadioDesk, Seat};
-use super::status::{CloudStatus, DaemonStatus, FailingLoop, RadioStatus, StageName, Status};
-use crate::cloud::AuthState;
+use super::status::{CloudStatus, DaemonStatus, FailingLoop, RadioStatus, SinkStatus, StageName, Status};
+use crate::cloud::{AuthState, Client};
 use crate::measurement::UtcMicros;
-use crate::outbox::{Outbox, OutboxError, SinkName};
+use crate::outbox::{Outbox, OutboxError, SinkName, SinkRow};
 use crate::radio::RadioState;
-use crate::sync::{RecoveryCounts, WatchStatus};
+use crate::sync::{ClockStatus, RecoveryCounts, WatchStatus};
 use crate::upload::{self, UploadStatus};
 
 /// How far the daemon is, and what there is to look at.
@@ -36,8 +36,14 @@ pub struct Parts {
     pub seats: watch::Receiver<Vec<Seat>>,
     /// Where radio matters are brought; `None` without a radio.
     pub desk: Option<RadioDesk>,
+    /// This computer's clock.
+    pub time: watch::Receiver<ClockStatus>,
     /// The cloud, if one is configured.
     pub cloud: Option<CloudView>,
+    /// Everyone that measurements are sent to, the cloud among them.
+    pub sinks: Vec<SinkView>,
+    /// Said when there is something to send.
+    pub arrivals: Arc<Notify>,
     /// Loops that wait to be started again.
     pub failing: watch::Receiver<Vec<FailingLoop>>,
 }
@@ -56,8 +62,20 @@ pub struct CloudView {
     pub base_url: String,
     /// The ledger's name of it.
     pub sink: SinkName,
+    /// For questions of our own to it.
+    pub client: Client,
     /// Whether we are logged in.
     pub auth: watch::Receiver<AuthState>,
+    /// The upload loop.
+    pub upload: watch::Receiver<UploadStatus>,
+}
+
+/// A sink as the control socket sees it.
+pub struct SinkView {
+    /// The ledger's name of it.
+    pub name: SinkName,
+    /// Where it is, for people.
+    pub to: String,
     /// The upload loop.
     pub upload: watch::Receiver<UploadStatus>,
 }
@@ -78,7 +96,15 @@ impl Stage {
             failing: parts.map(|parts| parts.failing.borrow().clone()).unwrap_or_default(),
         };
         let Some(parts) = parts else {
-            return Ok(Status { daemon, radio: None, watches: Vec::new(), cloud: None, outbox: None });
+            return Ok(Status {
+                daemon,
+                clock: None,
+                radio: None,
+                watches: Vec::new(),
+                cloud: None,
+                sinks: Vec::new(),
+                outbox: None,
+            });
         };
         let sink = parts.cloud.as_ref().map_or_else(upload::nowatch, |cloud| cloud.sink.clone());
         let outbox = parts.outbox.summary(&sink).await?;
@@ -92,8 +118,33 @@ impl Stage {
             auth: cloud.auth.borrow().clone(),
             upload: cloud.upload.borrow().clone(),
         });
-        Ok(Status { daemon, radio, watches, cloud, outbox: Some(outbox) })
+        let sinks = sinks(&parts.outbox, &parts.sinks).await?;
+        let clock = Some(*parts.time.borrow());
+        Ok(Status { daemon, clock, radio, watches, cloud, sinks, outbox: Some(outbox) })
     }
+}
+
+/// Those that are configured, and those that are remembered although they are not: what waits for them stays.
+async fn sinks(outbox: &Outbox, views: &[SinkView]) -> Result<Vec<SinkStatus>, OutboxError> {
+    let known = outbox.sinks().await?;
+    let is_configured = |row: &&SinkRow| views.iter().any(|view| view.name == row.name);
+    let mut sinks = Vec::with_capacity(views.len());
+    for view in views {
+        let row = known.iter().find(|row| row.name == view.name);
+        sinks.push(SinkStatus {
+            name: view.name.clone(),
+            to: Some(view.to.clone()),
+            since: row.and_then(|row| row.since),
+            paused: row.and_then(|row| row.paused),
+            counts: outbox.sink_counts(&view.name).await?,
+            upload: Some(view.upload.borrow().clone()),
+        });
+    }
+    for SinkRow { name, since, paused, .. } in known.iter().filter(|row| !is_configured(row)).cloned() {
+        let counts = outbox.sink_counts(&name).await?;
+        sinks.push(SinkStatus { name, to: None, since, paused, counts, upload: None });
+    }
+    Ok(sinks)
 }
 
 /// Hears of everything that a status tells, from the moment it was made.
@@ -103,8 +154,9 @@ pub(super) struct Changes {
     recovery: Option<watch::Receiver<RecoveryCounts>>,
     seats: Option<watch::Receiver<Vec<Seat>>>,
     watches: Vec<watch::Receiver<WatchStatus>>,
-    upload: Option<watch::Receiver<UploadStatus>>,
+    uploads: Vec<watch::Receiver<UploadStatus>>,
     auth: Option<watch::Receiver<AuthState>>,
+    time: Option<watch::Receiver<ClockStatus>>,
     failing: Option<watch::Receiver<Vec<FailingLoop>>>,
 }
 
@@ -121,8 +173,9 @@ impl Stage {
             recovery: parts.radio.as_ref().map(|radio| from_now_on(&radio.recovery)),
             seats: Some(seats),
             watches,
-            upload: cloud.map(|cloud| from_now_on(&cloud.upload)),
+            uploads: parts.sinks.iter().map(|sink| from_now_on(&sink.upload)).collect(),
             auth: cloud.map(|cloud| from_now_on(&cloud.auth)),
+            time: Some(from_now_on(&parts.time)),
             failing: Some(from_now_on(&parts.failing)),
         }
     }
@@ -135,13 +188,14 @@ impl Changes {
         let recovery = self.recovery.iter_mut().map(|recovery| changed(recovery).boxed());
         let seats = self.seats.iter_mut().map(|seats| changed(seats).boxed());
         let watches = self.watches.iter_mut().map(|watch| changed(watch).boxed());
-        let upload = self.upload.iter_mut().map(|upload| changed(upload).boxed());
+        let upload = self.uploads.iter_mut().map(|upload| changed(upload).boxed());
         let auth = self.auth.iter_mut().map(|auth| changed(auth).boxed());
+        let time = self.time.iter_mut().map(|time| changed(time).boxed());
         let failing = self.failing.iter_mut().map(|failing| changed(failing).boxed());
         // One that is always there, as there must be something to wait for.
         let never = std::iter::once(std::future::pending().boxed());
         let radio = radio.chain(recovery).chain(seats).chain(watches);
-        select_all(radio.chain(upload).chain(auth).chain(failing).chain(never)).await;
+        select_all(radio.chain(upload).chain(auth).chain(time).chain(failing).chain(never)).await;
     }
 }
 

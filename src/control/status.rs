@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::cloud::AuthState;
 use crate::measurement::UtcMicros;
-use crate::outbox::Summary;
+use crate::outbox::{SinkCounts, SinkName, Summary};
 use crate::radio::RadioState;
-use crate::sync::{RecoveryCounts, WatchStatus};
+use crate::sync::{ClockStatus, RecoveryCounts, WatchStatus};
 use crate::upload::UploadStatus;
 
 /// Everything at a glance.
@@ -14,6 +14,9 @@ use crate::upload::UploadStatus;
 pub struct Status {
     /// The daemon itself.
     pub daemon: DaemonStatus,
+    /// This computer's clock; `None` until the loops run.
+    #[serde(default)]
+    pub clock: Option<ClockStatus>,
     /// The radio; `None` if it is off or not started yet.
     #[serde(default)]
     pub radio: Option<RadioStatus>,
@@ -21,6 +24,9 @@ pub struct Status {
     pub watches: Vec<WatchStatus>,
     /// The cloud, if one is configured.
     pub cloud: Option<CloudStatus>,
+    /// Everyone that measurements are sent to, the cloud among them, and everyone that they once were sent to.
+    #[serde(default)]
+    pub sinks: Vec<SinkStatus>,
     /// What is stored; `None` until the outbox is open.
     pub outbox: Option<Summary>,
 }
@@ -94,6 +100,23 @@ pub struct CloudStatus {
     pub auth: AuthState,
     /// The upload loop.
     pub upload: UploadStatus,
+}
+
+/// Someone that measurements are sent to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SinkStatus {
+    /// The ledger's name of it.
+    pub name: SinkName,
+    /// Where it is; `None` if it is no longer configured.
+    pub to: Option<String>,
+    /// What was stored before this is not for it; `None`: everything is.
+    pub since: Option<UtcMicros>,
+    /// Since when it rests; `None` if it does not.
+    pub paused: Option<UtcMicros>,
+    /// What it has had, and what it waits for.
+    pub counts: SinkCounts,
+    /// The upload loop; `None` if it is no longer configured.
+    pub upload: Option<UploadStatus>,
 }
 
 /// A watch that was met before.

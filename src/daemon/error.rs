@@ -33,4 +33,9 @@ pub enum DaemonError {
     /// This build cannot reach the radio that the configuration names.
     #[error("this nowbridge was built without the simulated radio; build it with the feature \"sim\"")]
     NoSimulation,
+    /// This build cannot reach the broker that the configuration names.
+    #[error(
+        "sink.mqtt: this nowbridge was built without MQTT; build it with the feature \"mqtt\", or take the section out"
+    )]
+    NoMqtt,
 }

@@ -8,18 +8,21 @@ use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::DaemonError;
+use super::arrivals::{self, Ear};
 use super::crew::{Crew, Kit};
 use super::desk::Desk;
 use super::service::Notifier;
+use super::sinks::{Sink, Start};
+use super::spells::Spells;
 use super::supervisor::Supervisor;
 use super::wiring::{Cloud, Wiring};
 use crate::clock::Clock;
-use crate::config::LinksConfig;
-use crate::control::{self, CloudView, Parts, RadioDesk, RadioView, Seat, Stage};
+use crate::config::{LinksConfig, SinkConfig};
+use crate::control::{self, CloudView, Parts, RadioDesk, RadioView, Seat, SinkView, Stage};
 use crate::outbox::Outbox;
 use crate::radio::Central;
-use crate::sync::{Recovery, Shared, Slots, WatchState, WatchStatus, WatcherConfig};
-use crate::upload::{Nowatch, UploadStatus, Uploader};
+use crate::sync::{ClockStatus, Recovery, Shared, Slots, Timekeeper, WatchState, WatchStatus, WatcherConfig};
+use crate::upload::Nowatch;
 
 /// How long the loops may take to end. What they have not committed by then is still on the watch.
 const GRACE: Duration = Duration::from_secs(10);
@@ -32,7 +35,7 @@ pub async fn run<C: Central>(
     notifier: Notifier,
     cancel: CancellationToken,
 ) -> Result<(), DaemonError> {
-    let Wiring { paths, socket_mode, central, links, watches, cloud, clock } = wiring;
+    let Wiring { paths, socket_mode, central, links, watches, cloud, sinks, limits, clock } = wiring;
     paths.create()?;
     // Before the socket: a probe of the socket is no lock, and of two daemons one must find out before it replaces anything.
     let claim = Outbox::claim(&paths.state_dir).await?;
@@ -45,11 +48,12 @@ pub async fn run<C: Central>(
     let control = tokio::spawn(control::serve(listener, stages, clock.now(), silence.clone()));
 
     let worked = async {
-        let outbox = Outbox::open_claimed(claim, clock).await?;
+        let outbox = Outbox::open_limited(claim, clock, limits).await?;
         let supervisor = Supervisor::new(cancel.clone(), clock);
         let client = cloud.as_ref().map(|cloud| cloud.client.clone());
         let (supervised, store) = (supervisor.clone(), outbox.clone());
-        let plant = Plant { supervisor: supervised, outbox: store, clock, central, links, watches, cloud };
+        let plant =
+            Plant { supervisor: supervised, outbox: store, clock, central, links, watches, cloud, sinks };
         let parts = plant.start().await?;
         stage.send_replace(Stage::Running(Arc::new(parts)));
         notifier.ready();
@@ -108,13 +112,16 @@ struct Plant<C> {
     links: LinksConfig,
     watches: Vec<WatcherConfig>,
     cloud: Option<Cloud>,
+    sinks: Vec<Sink>,
 }
 
 impl<C: Central> Plant<C> {
     /// Starts every loop.
     async fn start(self) -> Result<Parts, DaemonError> {
-        let Self { supervisor, outbox, clock, central, links, watches, cloud } = self;
+        let Self { supervisor, outbox, clock, central, links, watches, cloud, sinks } = self;
         let arrivals = Arc::new(Notify::new());
+        // Before the first watch is reached: nothing may be dated by a clock that is known to be wrong.
+        clock.ask(false).await;
         let (radio, seats, desk) = match central {
             None => (None, at_rest(&watches), None),
             Some(central) => {
@@ -128,10 +135,44 @@ impl<C: Central> Plant<C> {
                 (Some(radio), seats, Some(desk))
             }
         };
+        let time = keep_time(&supervisor, &outbox, clock, &seats, &arrivals);
+        keep_tidy(&supervisor, &outbox);
         let failing = supervisor.failing();
-        let cloud = cloud.map(|cloud| start_upload(&supervisor, cloud, &outbox, clock, arrivals));
-        Ok(Parts { outbox, radio, seats, desk, cloud, failing })
+        let (cloud, sinks) =
+            start_uploads(&supervisor, &outbox, clock, (cloud, sinks), Arc::clone(&arrivals));
+        let parts = Parts { outbox, radio, seats, desk, time, cloud, sinks, arrivals, failing };
+        note_spells(&supervisor, &parts, clock);
+        Ok(parts)
     }
+}
+
+/// Starts the loop that looks after this computer's clock. When that can be believed, or was set, every watch is asked for its own.
+fn keep_time(
+    supervisor: &Supervisor,
+    outbox: &Outbox,
+    clock: Clock,
+    seats: &watch::Receiver<Vec<Seat>>,
+    arrivals: &Arc<Notify>,
+) -> watch::Receiver<ClockStatus> {
+    let (outbox, seats, status) = (outbox.clone(), seats.clone(), watch::Sender::default());
+    let arrivals = Arc::clone(arrivals);
+    let seen = status.subscribe();
+    supervisor.start("clock".to_owned(), move |cancel| {
+        let (seats, arrivals) = (seats.clone(), Arc::clone(&arrivals));
+        let wake = move || {
+            // What was kept back may have a date now.
+            arrivals.notify_one();
+            for sync_now in seats.borrow().iter().filter_map(|seat| seat.sync_now.as_ref()) {
+                sync_now.notify_one();
+            }
+        };
+        let timekeeper = Timekeeper::new(clock, outbox.clone(), status.clone(), wake);
+        async move {
+            timekeeper.run(cancel).await;
+            Ok::<(), Infallible>(())
+        }
+    });
+    seen
 }
 
 /// The watches of a daemon without a radio.
@@ -165,31 +206,65 @@ async fn open_desk<C: Central>(
     Ok((seats, desk))
 }
 
-fn start_upload(
+/// Starts the loop that frees, evicts and salvages.
+fn keep_tidy(supervisor: &Supervisor, outbox: &Outbox) {
+    let outbox = outbox.clone();
+    supervisor.start("outbox".to_owned(), move |cancel| {
+        let outbox = outbox.clone();
+        async move {
+            tokio::select! {
+                () = cancel.cancelled() => Ok(()),
+                never = outbox.keep_tidy() => Err::<(), Infallible>(never),
+            }
+        }
+    });
+}
+
+/// Starts whoever writes down what keeps the others from going on.
+fn note_spells(supervisor: &Supervisor, parts: &Parts, clock: Clock) {
+    let outbox = parts.outbox.clone();
+    let radio = parts.radio.as_ref().map(|radio| radio.state.clone());
+    let (seats, time) = (parts.seats.clone(), parts.time.clone());
+    let sinks: Vec<_> = parts.sinks.iter().map(|sink| (sink.name.clone(), sink.upload.clone())).collect();
+    supervisor.start("ledger".to_owned(), move |cancel| {
+        let (outbox, radio, seats, time) = (outbox.clone(), radio.clone(), seats.clone(), time.clone());
+        Spells { outbox, clock, radio, seats, time, sinks: sinks.clone() }.run(cancel)
+    });
+}
+
+/// Starts a loop for the cloud and one for each other sink, and the one that wakes them.
+fn start_uploads(
     supervisor: &Supervisor,
-    Cloud { client, uploader, consent_check_every }: Cloud,
     outbox: &Outbox,
     clock: Clock,
+    (cloud, sinks): (Option<Cloud>, Vec<Sink>),
     arrivals: Arc<Notify>,
-) -> CloudView {
-    let (status, seen) = watch::channel(UploadStatus::default());
-    let view = CloudView {
-        base_url: client.base_url().to_string(),
-        sink: uploader.sink.clone(),
-        auth: client.auth_changes(),
-        upload: seen,
-    };
-    let outbox = outbox.clone();
-    supervisor.start("upload".to_owned(), move |cancel| {
-        let uploader = Uploader::new(
-            Nowatch::new(client.clone(), consent_check_every),
-            uploader.clone(),
-            outbox.clone(),
-            clock,
-            status.clone(),
-            Arc::clone(&arrivals),
-        );
-        uploader.run(cancel)
+) -> (Option<CloudView>, Vec<SinkView>) {
+    let mut ears = Vec::new();
+    let mut views = Vec::new();
+    let cloud = cloud.map(|Cloud { client, uploader, consent_check_every }| {
+        let (base_url, auth, sink) =
+            (client.base_url().to_string(), client.auth_changes(), uploader.sink.clone());
+        let (ear, to, config) = (Ear::new(Duration::ZERO), base_url.clone(), SinkConfig::default());
+        let start = Start { supervisor, outbox, clock, ear: &ear, to, config, uploader };
+        let talker = client.clone();
+        let view = start.with(move || Nowatch::new(talker.clone(), consent_check_every));
+        let upload = view.upload.clone();
+        views.push(view);
+        ears.push(ear);
+        CloudView { base_url, sink, client, auth, upload }
     });
-    view
+    for sink in sinks {
+        let ear = Ear::new(sink.every);
+        views.push(sink.start(supervisor, outbox, clock, &ear));
+        ears.push(ear);
+    }
+    supervisor.start("arrivals".to_owned(), move |cancel| {
+        let passing_on = arrivals::pass_on(Arc::clone(&arrivals), ears.clone(), cancel);
+        async move {
+            passing_on.await;
+            Ok::<(), Infallible>(())
+        }
+    });
+    (cloud, views)
 }

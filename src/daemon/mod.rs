@@ -3,6 +3,7 @@
 //! The control socket comes up first and goes down last, so that whoever asks is told what is going on. A loop that fails is
 //! started again; one that needs a person says so in the status and the others go on.
 
+mod arrivals;
 mod crew;
 mod desk;
 mod error;
@@ -11,6 +12,8 @@ mod pairing;
 mod plan;
 mod probe;
 mod service;
+mod sinks;
+mod spells;
 mod supervisor;
 mod wiring;
 
@@ -18,4 +21,5 @@ pub use error::DaemonError;
 pub use lifecycle::run;
 pub use probe::{probe, scan};
 pub use service::Notifier;
+pub use spells::Spells;
 pub use wiring::{Cloud, Wiring};

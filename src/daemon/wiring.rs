@@ -6,8 +6,9 @@ use jiff::tz::TimeZone;
 
 use crate::clock::Clock;
 use crate::cloud::{BaseUrl, Client, ClientConfig, Credentials};
-use crate::config::{Config, LinksConfig, Paths, SecretSource, WatchConfig, WatchMode};
+use crate::config::{Config, LinksConfig, OutboxConfig, Paths, SecretSource, WatchConfig, WatchMode};
 use crate::daemon::DaemonError;
+use crate::daemon::sinks::Sink;
 use crate::sync::{Mode, QuietHours, WatcherConfig};
 use crate::upload::{self, UploaderConfig};
 
@@ -25,6 +26,10 @@ pub struct Wiring<C> {
     pub watches: Vec<WatcherConfig>,
     /// The cloud to deliver to; without one nothing is uploaded.
     pub cloud: Option<Cloud>,
+    /// Where measurements go besides the cloud.
+    pub sinks: Vec<Sink>,
+    /// How much room the outbox may take.
+    pub limits: OutboxConfig,
     /// Wall time.
     pub clock: Clock,
 }
@@ -49,6 +54,8 @@ impl<C> Wiring<C> {
             links: config.links,
             watches: config.watches.iter().map(watcher_config).collect(),
             cloud: cloud(config, clock)?,
+            sinks: Sink::all(config, clock)?,
+            limits: config.outbox,
             clock,
         })
     }

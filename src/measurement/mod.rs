@@ -17,4 +17,4 @@ pub use kind::{Kind, UnknownKind, ValueType};
 pub use quality::{InvalidQuality, Quality};
 pub use reading::{Reading, Value, ValueError};
 pub use time::{Day, DayError, UnixSeconds, UtcMicros};
-pub use timeline::{AnchorPoint, Timeline};
+pub use timeline::{AnchorPoint, Implausible, Timeline, Undated};

@@ -1,11 +1,12 @@
 //! Anchors: which UTC instant a reading of a watch's clock was. Never changed once written, so that a batch built up to a
-//! given anchor can be built again.
+//! given anchor can be built again; one that turns out to be wrong is voided by a later one (see [`super::choosing`]).
 
 use rusqlite::{Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::{AnchorKey, LogKey, Outbox, OutboxError};
-use crate::measurement::UtcMicros;
+use crate::clock::Trust;
+use crate::measurement::{AnchorPoint, UtcMicros};
 use crate::wire::bridge::Boot;
 
 /// A point where the watch's clock and UTC are both known.
@@ -29,28 +30,58 @@ pub struct Anchor {
 pub enum AnchorSource {
     /// We read the watch's clock.
     Host,
+    /// We did, by a clock of ours that nobody vouched for.
+    Unvouched,
+    /// The same, moved by as much as our clock turned out to be wrong.
+    Corrected,
     /// The watch wrote it down when its clock was set.
     Watch,
 }
 
 impl AnchorSource {
     /// Every source.
-    pub const ALL: [Self; 2] = [Self::Host, Self::Watch];
+    pub const ALL: [Self; 4] = [Self::Host, Self::Unvouched, Self::Corrected, Self::Watch];
 
     /// The stable name, as in the database.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Host => "host",
+            Self::Unvouched => "unvouched",
+            Self::Corrected => "corrected",
             Self::Watch => "watch",
+        }
+    }
+
+    /// What an anchor is that is made now, by a clock that is trusted so far.
+    pub const fn of_host(trust: Trust) -> Self {
+        match trust {
+            Trust::Synchronised => Self::Host,
+            _ => Self::Unvouched,
+        }
+    }
+
+    /// Of two that contradict each other, the one with more weight is right.
+    pub(super) const fn weight(self) -> u8 {
+        match self {
+            Self::Host => 3,
+            Self::Unvouched | Self::Corrected => 2,
+            Self::Watch => 1,
         }
     }
 }
 
+impl Anchor {
+    /// The same, as a point of a timeline.
+    pub const fn point(&self) -> AnchorPoint {
+        AnchorPoint { boot: self.boot.0, ticks_us: self.ticks_us, utc: self.utc }
+    }
+}
+
 impl Outbox {
-    /// Adds an anchor. A second one for the same reading of the clock changes nothing.
+    /// Adds an anchor, whatever the others say. A second one for the same reading of the clock changes nothing.
     pub async fn add_anchor(&self, log: LogKey, anchor: Anchor) -> Result<AnchorKey, OutboxError> {
         self.write(move |tx| {
-            insert(tx, log, anchor)?;
+            insert(tx, log, anchor, None)?;
             let mut key = tx.prepare_cached(sql!("anchor_key"))?;
             Ok(key.query_row(params![log, anchor.boot, anchor.ticks_us.cast_signed()], |row| row.get(0))?)
         })
@@ -89,20 +120,26 @@ impl Outbox {
     }
 }
 
-/// Adds an anchor as part of a transaction.
-pub(super) fn insert(tx: &Transaction<'_>, log: LogKey, anchor: Anchor) -> Result<(), OutboxError> {
+/// Adds an anchor as part of a transaction; those of its boot from `voids_from` on count no more.
+pub(super) fn insert(
+    tx: &Transaction<'_>,
+    log: LogKey,
+    anchor: Anchor,
+    voids_from: Option<AnchorKey>,
+) -> Result<(), OutboxError> {
     tx.prepare_cached(sql!("anchor_insert"))?.execute(params![
         log,
         anchor.boot,
         anchor.ticks_us.cast_signed(),
         anchor.utc,
         anchor.uncertainty_us,
-        anchor.source
+        anchor.source,
+        voids_from
     ])?;
     Ok(())
 }
 
-fn anchor(row: &Row<'_>) -> rusqlite::Result<(AnchorKey, Anchor)> {
+pub(super) fn anchor(row: &Row<'_>) -> rusqlite::Result<(AnchorKey, Anchor)> {
     let anchor = Anchor {
         boot: row.get(1)?,
         ticks_us: row.get::<_, i64>(2)?.cast_unsigned(),
@@ -120,16 +157,11 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock;
-    use crate::measurement::{AnchorPoint, Timeline};
+    use crate::measurement::Timeline;
     use crate::wire::bridge::{DeviceId, LogId, Seq};
 
     fn timeline(anchors: &[(AnchorKey, Anchor)]) -> Timeline {
-        let point = |(_, anchor): &(AnchorKey, Anchor)| AnchorPoint {
-            boot: anchor.boot.0,
-            ticks_us: anchor.ticks_us,
-            utc: anchor.utc,
-        };
-        Timeline::new(anchors.iter().map(point).collect())
+        Timeline::new(anchors.iter().map(|(_, anchor)| anchor.point()).collect())
     }
 
     proptest! {
@@ -148,7 +180,7 @@ mod tests {
                 let log = outbox.watch_log(DeviceId([1; 16]), LogId(1), false, Seq(0)).await.unwrap().key;
                 for (boot, hours, off) in anchors {
                     let ticks_us = hours * 3_600_000_000;
-                    let utc = UtcMicros(ticks_us.cast_signed() + i64::from(boot) * 400_000_000_000 + off * 1_000_000);
+                    let utc = UtcMicros(ticks_us.cast_signed() + i64::from(boot) * 400_000_000_000 + off * 100_000_000 + 1_700_000_000_000_000);
                     let (boot, source) = (Boot(boot), AnchorSource::Host);
                     let anchor = Anchor { boot, ticks_us, utc, uncertainty_us: 1, source };
                     outbox.add_anchor(log, anchor).await.unwrap();
@@ -159,8 +191,9 @@ mod tests {
             });
             let (all, part) = (timeline(&all), timeline(&part));
             for tick in (from..60).map(|hours| hours * 3_600_000_000 + 1) {
-                prop_assert_eq!(all.utc(boot, tick), part.utc(boot, tick));
-                prop_assert_eq!(all.clone().ended().utc(boot, tick), part.clone().ended().utc(boot, tick));
+                let date = |timeline: &Timeline| timeline.date(boot, tick, UtcMicros(0));
+                prop_assert_eq!(date(&all), date(&part));
+                prop_assert_eq!(date(&all.clone().ended()), date(&part.clone().ended()));
             }
         }
     }

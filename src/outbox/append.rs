@@ -55,6 +55,8 @@ pub enum GapCause {
     Corrupt,
     /// Another block with the same number came; the one stored first stays.
     Conflict,
+    /// It was stored, and given up for newer ones when there was no more room.
+    Evicted,
 }
 
 /// What became of an append.
@@ -70,7 +72,8 @@ pub struct Appended {
 
 impl GapCause {
     /// Every cause.
-    pub const ALL: [Self; 4] = [Self::Overwritten, Self::Burned, Self::Corrupt, Self::Conflict];
+    pub const ALL: [Self; 5] =
+        [Self::Overwritten, Self::Burned, Self::Corrupt, Self::Conflict, Self::Evicted];
 
     /// The stable name, as in the database.
     pub const fn name(self) -> &'static str {
@@ -79,6 +82,7 @@ impl GapCause {
             Self::Burned => "burned",
             Self::Corrupt => "corrupt",
             Self::Conflict => "conflict",
+            Self::Evicted => "evicted",
         }
     }
 }
@@ -95,8 +99,12 @@ impl Outbox {
         blocks: Vec<NewBlock>,
         gaps: Vec<NewGap>,
     ) -> Result<Appended, OutboxError> {
-        let now = self.house.clock.now();
-        self.write(move |tx| take_in(tx, (log, session), now, blocks, gaps)).await
+        let (now, door) = (self.house.clock.now(), self.house.door());
+        self.write(move |tx| {
+            door.admit(tx)?;
+            take_in(tx, (log, session), now, blocks, gaps)
+        })
+        .await
     }
 }
 
@@ -186,9 +194,16 @@ impl<'tx> Intake<'tx> {
         match is_same {
             Some(true) => self.so_far.duplicate += 1,
             Some(false) => return Err(OutboxError::Conflict { log, seq }),
+            // It was here, and everyone has it, or it was evicted: the watch need not keep it for us.
+            None if self.was_removed(seq)? => self.so_far.duplicate += 1,
             None => return Err(OutboxError::GivenUp { log, seq, cursor }),
         }
         Ok(())
+    }
+
+    fn was_removed(&self, seq: Seq) -> Result<bool, OutboxError> {
+        let mut find = self.tx.prepare_cached(sql!("block_was_removed"))?;
+        Ok(find.query_row((self.log, seq), |row| row.get(0))?)
     }
 
     fn gap(&mut self, gap: NewGap) -> Result<(), OutboxError> {

@@ -21,11 +21,13 @@ pub struct Backlog {
     pub kind: Kind,
     /// The stream that feeds it.
     pub stream: Stream,
-    /// The oldest unsent block.
+    /// The oldest block that is not sent, or not whole.
     pub unsent_from: Seq,
-    /// Unsent blocks.
+    /// Samples at its beginning that are past.
+    pub skip: u16,
+    /// Blocks that are not sent, or not whole.
     pub blocks: u64,
-    /// Samples in them.
+    /// Samples that are not sent.
     pub samples: u64,
     /// When we stored the oldest of them, to the second.
     pub oldest_received: UtcMicros,
@@ -66,6 +68,7 @@ fn unsent(
             kind,
             stream,
             unsent_from: row.get("first_seq")?,
+            skip: row.get("skip")?,
             blocks: columns::count(row, "blocks")?,
             samples: columns::count(row, "samples")?,
             oldest_received: from_seconds(row.get("received_s")?),

@@ -3,11 +3,14 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{AnchorKey, BatchKey, LogKey, Outbox, OutboxError, SinkName, columns};
+use super::{
+    AnchorKey, BatchKey, ErrandKey, LogKey, Outbox, OutboxError, Position, SinkName, Span, columns, errands,
+};
 use crate::measurement::{Kind, UtcMicros};
-use crate::wire::bridge::{Seq, Stream};
+use crate::wire::bridge::Stream;
 
 /// A batch to be written down.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,10 +21,10 @@ pub struct NewBatch {
     pub log: LogKey,
     /// What it is sent as.
     pub kind: Kind,
-    /// Its first block: the oldest unsent one.
-    pub first: Seq,
-    /// Its last block.
-    pub last: Seq,
+    /// What it holds: from the oldest unsent sample on, or from within its errand.
+    pub span: Span,
+    /// The errand it runs; `None` for the next of its log.
+    pub errand: Option<ErrandKey>,
     /// The newest anchor its times were computed with.
     pub anchor_horizon: Option<AnchorKey>,
     /// Rows in its CSV.
@@ -41,13 +44,13 @@ pub struct Batch {
     pub log: LogKey,
     /// What it is sent as.
     pub kind: Kind,
-    /// Its first block.
-    pub first: Seq,
-    /// Its last block.
-    pub last: Seq,
+    /// What it holds.
+    pub span: Span,
+    /// The errand it runs; `None` for the next of its log.
+    pub errand: Option<ErrandKey>,
     /// The newest anchor its times were computed with; a retry uses none newer.
     pub anchor_horizon: Option<AnchorKey>,
-    /// Samples in its blocks.
+    /// Samples in its span.
     pub samples: u32,
     /// Rows in its CSV.
     pub rows: u32,
@@ -106,11 +109,11 @@ impl Batch {
 impl Outbox {
     /// Writes a batch down. Only then may its first byte be sent.
     pub async fn persist_batch(&self, batch: NewBatch) -> Result<Batch, OutboxError> {
-        let now = self.house.clock.now();
-        self.write(move |tx| insert(tx, &batch, now)).await
+        let (now, queue) = (self.house.clock.now(), self.house.queue_id);
+        self.write(move |tx| insert(tx, &batch, queue, now)).await
     }
 
-    /// The batch that is under way for a sink, log and kind. There is at most one.
+    /// The batch that is under way for a sink, log and kind. There is at most one, beside those of errands.
     pub async fn open_batch(
         &self,
         sink: &SinkName,
@@ -118,7 +121,13 @@ impl Outbox {
         kind: Kind,
     ) -> Result<Option<Batch>, OutboxError> {
         let sink = sink.clone();
-        self.read(move |tx| find_open(tx, &sink, log, kind)).await
+        self.read(move |tx| find_open(tx, &sink, log, kind, None)).await
+    }
+
+    /// The batch that is under way for an errand.
+    pub async fn open_batch_of(&self, errand: &errands::Errand) -> Result<Option<Batch>, OutboxError> {
+        let errands::Errand { sink, log, kind, key, .. } = errand.clone();
+        self.read(move |tx| find_open(tx, &sink, log, kind, Some(key))).await
     }
 
     /// Notes that sending was tried and why it did not work. The batch stays open.
@@ -131,18 +140,19 @@ impl Outbox {
         .await
     }
 
-    /// Replaces an open batch by one that begins with the same block and ends no later.
+    /// Replaces an open batch by one that begins with the same sample and ends no later. The new one has another key, even if it
+    /// is the same otherwise.
     pub async fn recut(&self, batch: BatchKey, smaller: NewBatch) -> Result<Batch, OutboxError> {
-        let now = self.house.clock.now();
+        let (now, queue) = (self.house.clock.now(), self.house.queue_id);
         self.write(move |tx| {
             let old = get_open(tx, batch)?;
-            let is_same_place = (&old.sink, old.log, old.kind, old.first)
-                == (&smaller.sink, smaller.log, smaller.kind, smaller.first);
-            if !is_same_place || smaller.last > old.last {
+            let is_same_place = (&old.sink, old.log, old.kind, old.errand, old.span.start())
+                == (&smaller.sink, smaller.log, smaller.kind, smaller.errand, smaller.span.start());
+            if !is_same_place || smaller.span.end() > old.span.end() {
                 return Err(OutboxError::NotARecut(batch));
             }
             set_state(tx, batch, BatchState::Recut)?;
-            insert(tx, &smaller, now)
+            insert(tx, &smaller, queue, now)
         })
         .await
     }
@@ -176,37 +186,110 @@ pub(super) fn note(
     Ok(())
 }
 
-fn find_open(
+pub(super) fn find_open(
     tx: &Transaction<'_>,
     sink: &SinkName,
     log: LogKey,
     kind: Kind,
+    errand: Option<ErrandKey>,
 ) -> Result<Option<Batch>, OutboxError> {
-    Ok(tx.prepare_cached(sql!("batch_find_open"))?.query_row(params![sink, log, kind], batch).optional()?)
+    let mut find = tx.prepare_cached(sql!("batch_find_open"))?;
+    Ok(find.query_row(params![sink, log, kind, errand], batch).optional()?)
 }
 
-fn insert(tx: &Transaction<'_>, new: &NewBatch, now: UtcMicros) -> Result<Batch, OutboxError> {
-    let NewBatch { sink, log, kind, first, last, .. } = new;
-    if last < first {
-        return Err(OutboxError::BadRange { first: *first, last: *last });
+/// The oldest sample that a sink has not been sent yet.
+pub(super) fn next_unsent(
+    tx: &Transaction<'_>,
+    sink: &SinkName,
+    log: LogKey,
+    kind: Kind,
+) -> Result<Option<Position>, OutboxError> {
+    let mut next = tx.prepare_cached(sql!("block_next_unsent"))?;
+    let place = |row: &Row<'_>| Ok(Position { seq: row.get(0)?, sample: row.get(1)? });
+    Ok(next.query_row(params![log, stream_of(kind), sink, kind], place).optional()?)
+}
+
+/// The span with an end that is the end of a block written as such.
+pub(super) fn tidied(tx: &Transaction<'_>, log: LogKey, span: Span) -> Result<Span, OutboxError> {
+    if !span.is_range() {
+        return Err(OutboxError::BadRange { first: span.first, last: span.last });
     }
-    if let Some(open) = find_open(tx, sink, *log, *kind)? {
+    let Some(upto) = span.upto else { return Ok(span) };
+    let mut find = tx.prepare_cached(sql!("block_n"))?;
+    let samples: Option<u16> = find.query_row(params![log, span.last], |row| row.get(0)).optional()?;
+    Ok(Span { upto: samples.is_none_or(|samples| upto < samples).then_some(upto), ..span })
+}
+
+/// Samples in a span of stored blocks.
+pub(super) fn samples_in(
+    tx: &Transaction<'_>,
+    log: LogKey,
+    stream: Stream,
+    span: Span,
+) -> Result<u32, OutboxError> {
+    let Span { first, skip, last, upto } = span;
+    let mut count = tx.prepare_cached(sql!("block_samples"))?;
+    Ok(count.query_row(params![log, stream, first, skip, last, upto], |row| row.get(0))?)
+}
+
+fn insert(tx: &Transaction<'_>, new: &NewBatch, queue: Uuid, now: UtcMicros) -> Result<Batch, OutboxError> {
+    let NewBatch { sink, log, kind, errand, .. } = new;
+    let span = tidied(tx, *log, new.span)?;
+    if let Some(open) = find_open(tx, sink, *log, *kind, *errand)? {
         return Err(OutboxError::StillOpen(open.key));
     }
-    let stream = stream_of(*kind);
-    let mut next = tx.prepare_cached(sql!("block_next_unsent"))?;
-    let expected: Option<Seq> = next.query_row(params![log, stream, sink, kind], |row| row.get(0))?;
-    if expected != Some(*first) {
-        return Err(OutboxError::NotNext { expected, got: *first });
-    }
-    let mut count = tx.prepare_cached(sql!("block_samples"))?;
-    let samples: u32 = count.query_row(params![log, stream, first, last], |row| row.get(0))?;
-    let key = Uuid::new_v4().to_string();
+    let samples = if let Some(errand) = errand {
+        errands::samples_of(tx, *errand, span)?
+    } else {
+        let expected = next_unsent(tx, sink, *log, *kind)?;
+        if expected != Some(span.start()) {
+            return Err(OutboxError::NotNext { expected, got: span.start() });
+        }
+        samples_in(tx, *log, stream_of(*kind), span)?
+    };
+    let key = unused_key(tx, &NewBatch { span, ..new.clone() }, queue)?.to_string();
     let mut insert = tx.prepare_cached(sql!("batch_insert"))?;
     let (horizon, hash) = (new.anchor_horizon, new.csv_sha256);
-    let values = params![sink, log, kind, first, last, horizon, samples, new.rows, hash, key, now];
-    let key = insert.query_row(values, |row| row.get(0))?;
+    let Span { first, skip, last, upto } = span;
+    let key = insert.query_row(
+        params![sink, log, kind, first, skip, last, upto, errand, horizon, samples, new.rows, hash, key, now],
+        |row| row.get(0),
+    )?;
     get_open(tx, key)
+}
+
+/// The first key for this content that was never used: the same outbox comes to the same key again, as after a crash before
+/// anything was committed, and a batch that is replaced by an equal one gets another.
+fn unused_key(tx: &Transaction<'_>, new: &NewBatch, queue: Uuid) -> Result<Uuid, OutboxError> {
+    let mut find = tx.prepare_cached(sql!("batch_has_key"))?;
+    let mut generation = 0;
+    loop {
+        let key = idempotency_key(new, queue, generation);
+        if !find.query_row([key.to_string()], |row| row.get(0))? {
+            return Ok(key);
+        }
+        generation += 1;
+    }
+}
+
+fn idempotency_key(new: &NewBatch, queue: Uuid, generation: u32) -> Uuid {
+    let NewBatch { sink, log, kind, span, errand, csv_sha256, .. } = new;
+    let mut hash = Sha256::new_with_prefix("nowbridge batch");
+    hash.update(queue.as_bytes());
+    hash.update((sink.0.len() as u64).to_le_bytes());
+    hash.update(&sink.0);
+    hash.update(log.0.to_le_bytes());
+    hash.update([kind.code()]);
+    for number in [span.first.0, span.skip.into(), span.last.0, span.upto.map_or(u32::MAX, u32::from)] {
+        hash.update(number.to_le_bytes());
+    }
+    hash.update(errand.map_or(0, |errand| errand.0).to_le_bytes());
+    hash.update(csv_sha256);
+    hash.update(generation.to_le_bytes());
+    let [first, _] = *hash.finalize().as_chunks::<16>().0 else {
+        unreachable!("SHA-256 has 32 bytes");
+    };
+    Uuid::new_v8(first)
 }
 
 fn batch(row: &Row<'_>) -> rusqlite::Result<Batch> {
@@ -215,8 +298,8 @@ fn batch(row: &Row<'_>) -> rusqlite::Result<Batch> {
         sink: row.get("sink")?,
         log: row.get("log")?,
         kind: row.get("kind")?,
-        first: row.get("first_seq")?,
-        last: row.get("last_seq")?,
+        span: Span::of_row(row)?,
+        errand: row.get("errand")?,
         anchor_horizon: row.get("anchor_horizon")?,
         samples: row.get("samples")?,
         rows: row.get("rows")?,

@@ -9,7 +9,7 @@ use std::path::Path;
 use rusqlite::params;
 use uuid::Uuid;
 
-use super::{OutboxError, database, migrate, pragmas};
+use super::{OutboxError, aside, database, migrate, pragmas, salvage};
 use crate::measurement::UtcMicros;
 
 /// Makes an empty outbox at `path`, which is in `dir`. The lock is held, so nobody else does.
@@ -18,7 +18,7 @@ pub(super) fn make(dir: &Path, path: &Path, now: UtcMicros) -> Result<(), Outbox
     let cannot_use = |source| OutboxError::CannotUse { dir: dir.to_owned(), source };
     let unborn = path.with_extension("new");
     create(&unborn).map_err(cannot_use)?;
-    fill(&unborn, now)?;
+    fill(&unborn, now, aside::latest(dir).as_deref())?;
     publish(dir, &unborn, path).map_err(cannot_use)
 }
 
@@ -42,14 +42,18 @@ fn create(unborn: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(unborn).map(drop)
 }
 
-fn fill(unborn: &Path, now: UtcMicros) -> Result<(), OutboxError> {
+/// What was moved aside and not fetched yet is fetched now: its ledger at once, so that nobody sees the database without it.
+fn fill(unborn: &Path, now: UtcMicros, damaged: Option<&Path>) -> Result<(), OutboxError> {
     let mut connection = database::connect(unborn)?;
-    pragmas::for_writer(&connection)?;
+    pragmas::for_birth(&connection)?;
     migrate::run(&mut connection)?;
     // A random name per file: numbers and keys of a database made anew never mix with those of the one before.
     let facts = [("queue_id", Uuid::new_v4().to_string()), ("created_us", now.0.to_string())];
     for (key, value) in facts {
         connection.execute(sql!("meta_insert"), params![key, value])?;
+    }
+    if let Some(damaged) = damaged {
+        salvage::take_ledger(&mut connection, damaged, now)?;
     }
     connection.close().map_err(|(_, error)| error.into())
 }

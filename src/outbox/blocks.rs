@@ -61,7 +61,7 @@ impl Outbox {
     }
 }
 
-fn block(row: &Row<'_>) -> rusqlite::Result<StoredBlock> {
+pub(super) fn block(row: &Row<'_>) -> rusqlite::Result<StoredBlock> {
     Ok(StoredBlock {
         seq: row.get(0)?,
         boot: row.get(1)?,

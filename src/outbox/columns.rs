@@ -4,7 +4,10 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 
 use uuid::Uuid;
 
-use super::{AnchorKey, AnchorSource, BatchKey, BatchState, GapCause, LogKey, SessionKey, SinkName};
+use super::{
+    AnchorKey, AnchorSource, BatchKey, BatchState, ErrandKey, ErrandState, ErrandWhy, GapCause, LogKey,
+    QuarantineKey, Resolution, SessionKey, SinkName,
+};
 use crate::measurement::{Kind, UtcMicros};
 use crate::wire::bridge::{Boot, DeviceId, LogId, Seq, Stream};
 
@@ -48,11 +51,11 @@ macro_rules! named {
 }
 
 transparent! {
-    LogKey(i64), SessionKey(i64), BatchKey(i64), AnchorKey(i64), SinkName(String),
+    LogKey(i64), SessionKey(i64), BatchKey(i64), AnchorKey(i64), ErrandKey(i64), QuarantineKey(i64), SinkName(String),
     LogId(u32), Seq(u32), Boot(u16), Stream(u8), UtcMicros(i64), DeviceId([u8; 16]),
 }
 
-named! { AnchorSource, BatchState, GapCause }
+named! { AnchorSource, BatchState, ErrandState, ErrandWhy, GapCause, Resolution }
 
 impl ToSql for Kind {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

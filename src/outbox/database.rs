@@ -8,7 +8,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use uuid::Uuid;
 
-use super::{OutboxError, birth, migrate, pragmas};
+use super::ballast::Ballast;
+use super::{Limits, OutboxError, aside, birth, check, migrate, pragmas};
 use crate::measurement::UtcMicros;
 
 pub(super) const FILE_NAME: &str = "outbox.db";
@@ -19,6 +20,9 @@ const OLDEST_SAFE_SQLITE: i32 = 3_051_003;
 /// Up to this size the whole file is checked at every start; that takes a fraction of a second.
 const CHECKED_AT_OPEN_BYTES: u64 = 16 * 1_024 * 1_024;
 
+/// The same after an end that was not orderly: about a second. A larger one is checked while it is used.
+const CHECKED_AFTER_A_CRASH_BYTES: u64 = 64 * 1_024 * 1_024;
+
 /// A SQLite file begins with this; the application id stands at byte 68 of the same header.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
@@ -26,21 +30,82 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 pub(super) struct Database {
     pub(super) connection: Connection,
     pub(super) queue_id: Uuid,
+    /// It is too large to be checked before it is used, and its last end was not orderly.
+    pub(super) to_be_checked: bool,
 }
 
-/// Opens the database in `dir` for writing, making it if there is none.
-pub(super) fn open(dir: &Path, now: UtcMicros) -> Result<Database, OutboxError> {
+/// What becomes of a database of ours that is damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Damage {
+    /// It is moved aside, and a new one takes its place.
+    BeginAnew,
+    /// It is left as it is.
+    Refuse,
+}
+
+/// Opens the database in `dir` for writing, making it if there is none. One of ours that is damaged is moved aside, and a new one with
+/// another name takes its place.
+pub(super) fn open(
+    dir: &Path,
+    now: UtcMicros,
+    limits: &Limits,
+    damage: Damage,
+) -> Result<Database, OutboxError> {
     if rusqlite::version_number() < OLDEST_SAFE_SQLITE {
         return Err(OutboxError::UnsafeSqlite { found: rusqlite::version() });
     }
+    let open = || match damage {
+        Damage::BeginAnew => open_or_begin_anew(dir, now, limits),
+        Damage::Refuse => open_whole(dir, now, limits),
+    };
+    match open() {
+        // Even to look at what is there SQLite needs a few kilobytes.
+        Err(error) if is_for_want_of_room(&error) && Ballast::beside(dir).release() => open(),
+        other => other,
+    }
+}
+
+fn is_for_want_of_room(error: &OutboxError) -> bool {
+    match error {
+        OutboxError::DiskFull { .. } => true,
+        OutboxError::CannotUse { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+        _ => false,
+    }
+}
+
+fn open_or_begin_anew(dir: &Path, now: UtcMicros, limits: &Limits) -> Result<Database, OutboxError> {
+    match open_whole(dir, now, limits) {
+        Err(OutboxError::Corrupt { path, detail }) => {
+            let cannot_use = |source| OutboxError::CannotUse { dir: dir.to_owned(), source };
+            let kept = aside::move_aside(dir).map_err(cannot_use)?;
+            tracing::error!(
+                database = %path.display(), detail, kept = %kept.display(),
+                "The outbox is damaged. It was moved aside, a new one begins, and what can be read is fetched from the old one."
+            );
+            let opened = open_whole(dir, now, limits)?;
+            aside::unmark(dir);
+            Ok(opened)
+        }
+        other => other,
+    }
+}
+
+fn open_whole(dir: &Path, now: UtcMicros, limits: &Limits) -> Result<Database, OutboxError> {
     let path = dir.join(FILE_NAME);
     let cannot_use = |source| OutboxError::CannotUse { dir: dir.to_owned(), source };
-    if size_of(&path).map_err(cannot_use)? == 0 {
+    if path.exists() && size_of(&path).map_err(cannot_use)? == 0 {
+        // A new one is only ever there when it is complete.
+        return Err(OutboxError::Corrupt { path, detail: "it is empty".to_owned() });
+    }
+    if !path.exists() {
         birth::make(dir, &path, now).map_err(|error| error.placed(dir))?;
+    } else if is_blank(&path).map_err(cannot_use)? {
+        let detail = "its beginning was wiped out".to_owned();
+        return Err(OutboxError::Corrupt { path, detail });
     } else if !has_our_header(&path).map_err(cannot_use)? {
         return Err(OutboxError::NotADatabase { path });
     }
-    prepare(&path).map_err(|error| error.placed(dir))
+    prepare(&path, limits).map_err(|error| error.placed(dir))
 }
 
 /// Opens the database for reading.
@@ -58,19 +123,28 @@ pub(super) fn bytes_on_disk(dir: &Path) -> io::Result<u64> {
     Ok(size_of(&path)? + size_of(&wal_of(&path))?)
 }
 
-fn prepare(path: &Path) -> Result<Database, OutboxError> {
+/// Bytes of the write-ahead log.
+pub(super) fn wal_bytes(dir: &Path) -> io::Result<u64> {
+    size_of(&wal_of(&dir.join(FILE_NAME)))
+}
+
+fn prepare(path: &Path, limits: &Limits) -> Result<Database, OutboxError> {
+    // An orderly end leaves no write-ahead log.
+    let ended_well = wal_of(path).metadata().map_or(true, |log| log.len() == 0);
     let mut connection = connect(path)?;
     // Until the schema is known to be ours, closing must not fold the write-ahead log into the file.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     migrate::check(&connection, path)?;
-    check_pages(&connection, path)?;
+    let is_checked = check_pages(&connection, path, ended_well)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     pragmas::for_writer(&connection)?;
     migrate::run(&mut connection)?;
+    let page = pragmas::page_size(&connection)?.cast_unsigned();
+    pragmas::cap(&connection, limits.most_pages(page))?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute(sql!("session_interrupt"), [])?;
     let queue_id = queue_id(&connection, path)?;
-    Ok(Database { connection, queue_id })
+    Ok(Database { connection, queue_id, to_be_checked: !is_checked && !ended_well })
 }
 
 /// A connection that writes, to a file that exists.
@@ -78,16 +152,18 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
 }
 
-fn check_pages(connection: &Connection, path: &Path) -> Result<(), OutboxError> {
-    if fs::metadata(path).is_ok_and(|file| file.len() > CHECKED_AT_OPEN_BYTES) {
-        return Ok(());
+/// Looks at every page, if that does not take too long or damage was found before. Whether it did.
+fn check_pages(connection: &Connection, path: &Path, ended_well: bool) -> Result<bool, OutboxError> {
+    let dir = path.parent().unwrap_or(Path::new(""));
+    let most = if ended_well { CHECKED_AT_OPEN_BYTES } else { CHECKED_AFTER_A_CRASH_BYTES };
+    if !aside::is_marked(dir) && fs::metadata(path).is_ok_and(|file| file.len() > most) {
+        return Ok(false);
     }
-    let found: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
-    if found == "ok" {
-        return Ok(());
+    if let Some(detail) = check::damage(connection)? {
+        return Err(OutboxError::Corrupt { path: path.to_owned(), detail });
     }
-    let detail = found.lines().next_back().unwrap_or_default().to_owned();
-    Err(OutboxError::Corrupt { path: path.to_owned(), detail })
+    aside::unmark(dir);
+    Ok(true)
 }
 
 fn queue_id(connection: &Connection, path: &Path) -> Result<Uuid, OutboxError> {
@@ -100,6 +176,13 @@ fn has_our_header(path: &Path) -> io::Result<bool> {
     let mut header = Vec::with_capacity(100);
     File::open(path)?.take(100).read_to_end(&mut header)?;
     Ok(header.starts_with(MAGIC) && header.get(68..72) == Some(&pragmas::APPLICATION_ID.to_be_bytes()))
+}
+
+/// Zeros where the header stood: what a card leaves that lost a block. Nobody else's file begins so.
+fn is_blank(path: &Path) -> io::Result<bool> {
+    let mut header = Vec::with_capacity(100);
+    File::open(path)?.take(100).read_to_end(&mut header)?;
+    Ok(header.len() == 100 && header.iter().all(|byte| *byte == 0))
 }
 
 pub(super) fn wal_of(path: &Path) -> PathBuf {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-use super::{BatchKey, BatchState, LogKey, SessionKey};
+use super::{BatchKey, BatchState, ErrandKey, LogKey, Position, SessionKey, Span};
 use crate::wire::bridge::Seq;
 
 /// Why the outbox refused. After an error nothing of the call has been applied.
@@ -61,8 +61,8 @@ pub enum OutboxError {
         /// The file.
         path: PathBuf,
     },
-    /// The database is damaged. It was left as it is.
-    #[error("{} is damaged ({detail}); keep a copy, then move it away to start a new outbox", path.display())]
+    /// The database is damaged. The next start moves it aside and salvages what can be read.
+    #[error("{} is damaged ({detail}); restart nowbridge, which moves it aside and fetches what can be read into a new one", path.display())]
     Corrupt {
         /// The database file.
         path: PathBuf,
@@ -77,6 +77,30 @@ pub enum OutboxError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+    /// The outbox has all the room that it may take.
+    #[error("the outbox in {} is full: it has reached its max_size of {} MiB; it takes more when something was sent, or raise max_size", dir.display(), max_size >> 20)]
+    CapReached {
+        /// The outbox directory.
+        dir: PathBuf,
+        /// The cap, in bytes.
+        max_size: u64,
+    },
+    /// What the disk has left is for others.
+    #[error("the disk that holds {} is full but for what keep_free leaves to others ({} MiB); free some space", dir.display(), keep_free >> 20)]
+    NoHeadroom {
+        /// The outbox directory.
+        dir: PathBuf,
+        /// What is left to others, in bytes.
+        keep_free: u64,
+    },
+    /// A look at the outbox took so long that its write-ahead log grew.
+    #[error("a long look at the outbox in {} was ended, since its log could not be folded; look again", dir.display())]
+    Interrupted {
+        /// The outbox directory.
+        dir: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
     /// Somebody else (a database shell, say) kept the database locked for longer than we wait.
     #[error("another program keeps the database in {} locked", dir.display())]
     Busy {
@@ -84,6 +108,18 @@ pub enum OutboxError {
         dir: PathBuf,
         /// What SQLite said.
         source: rusqlite::Error,
+    },
+    /// A backup never writes over anything.
+    #[error("{} is there already; a backup writes over nothing, so name another file", path.display())]
+    BackupExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// So much is written to the outbox that a copy of one moment is never complete.
+    #[error("the backup to {} was not done in time, since too much was written meanwhile; try again later", path.display())]
+    BackupTooSlow {
+        /// The file.
+        path: PathBuf,
     },
     /// Any other word from SQLite.
     #[error("the outbox database refused")]
@@ -151,14 +187,29 @@ pub enum OutboxError {
     /// There is an open batch for this sink, log and kind already.
     #[error("batch {0} is still open; settle it before the next")]
     StillOpen(BatchKey),
-    /// A batch must begin with the oldest unsent block, or what lies before it would never be sent.
+    /// A batch must begin with the oldest unsent sample, or what lies before it would never be sent.
     #[error("a batch must begin at {}, not at {got}", expected_text(*expected))]
     NotNext {
-        /// The oldest unsent block, if any.
-        expected: Option<Seq>,
+        /// The oldest unsent sample, if any.
+        expected: Option<Position>,
         /// Where the batch begins.
-        got: Seq,
+        got: Position,
     },
+    /// An errand is for what the cursor has passed; the rest is sent in its turn.
+    #[error("{span} has not been passed by the upload cursor; it is sent in its turn")]
+    NotPast {
+        /// What was asked for.
+        span: Span,
+    },
+    /// What is to be retried is no dead letter, or was retried or dropped already.
+    #[error("{span} is not an open dead letter; `nowbridge outbox list` shows those there are")]
+    NotDead {
+        /// What was asked for.
+        span: Span,
+    },
+    /// There is no such errand, or it has ended.
+    #[error("errand {0} is not waiting")]
+    NoErrand(ErrandKey),
     /// A recut must keep the sink, log, kind and beginning, and not end later.
     #[error("batch {0} can only be replaced by a part of it with the same beginning")]
     NotARecut(BatchKey),
@@ -168,7 +219,11 @@ impl OutboxError {
     /// Whether the same call may succeed later without a change in what is asked.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::DiskFull { .. } | Self::Busy { .. } => true,
+            Self::DiskFull { .. }
+            | Self::CapReached { .. }
+            | Self::NoHeadroom { .. }
+            | Self::Interrupted { .. }
+            | Self::Busy { .. } => true,
             // A file system that is away for a while, or a disk that has hiccups.
             Self::Sql(source) => matches!(
                 source.sqlite_error_code(),
@@ -186,6 +241,7 @@ impl OutboxError {
             Some(ErrorCode::DiskFull) => Self::DiskFull { dir, source },
             Some(ErrorCode::SystemIoFailure) if is_without_room(&source) => Self::DiskFull { dir, source },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { dir, source },
+            Some(ErrorCode::OperationInterrupted) => Self::Interrupted { dir, source },
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Self::Corrupt { path: dir.join(super::database::FILE_NAME), detail: source.to_string() }
             }
@@ -203,8 +259,8 @@ fn holder(pid: Option<u32>) -> String {
     pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
 }
 
-fn expected_text(expected: Option<Seq>) -> String {
-    expected.map_or_else(|| "a block yet to come".to_owned(), |seq| seq.to_string())
+fn expected_text(expected: Option<Position>) -> String {
+    expected.map_or_else(|| "a block yet to come".to_owned(), |place| place.to_string())
 }
 
 #[cfg(test)]

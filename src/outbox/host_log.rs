@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Anchor, AnchorSource, Appended, Log, LogKey, NewBlock, NewGap, Outbox, OutboxError, SessionKey};
-use super::{anchors, append, logs};
+use super::{append, choosing, logs};
 use crate::clock::Clock;
 use crate::measurement::UtcMicros;
 use crate::wire::bridge::{Boot, DeviceId, LogId, Seq};
@@ -64,7 +64,7 @@ impl Outbox {
         Ok(HostLog { log, boot, taken })
     }
 
-    /// Stores blocks and gaps of a host log as [`Outbox::append`] does, and `anchors` in front of them: all or nothing.
+    /// Stores blocks and gaps as [`Outbox::append`] does, and those of `anchors` that are to count in front of them: all or nothing.
     pub async fn append_anchored(
         &self,
         log: LogKey,
@@ -73,10 +73,12 @@ impl Outbox {
         blocks: Vec<NewBlock>,
         gaps: Vec<NewGap>,
     ) -> Result<Appended, OutboxError> {
-        let now = self.house.clock.now();
+        self.notice_clock().await?;
+        let (clock, now, door) = (self.house.clock, self.house.clock.now(), self.house.door());
         self.write(move |tx| {
+            door.admit(tx)?;
             for anchor in anchors {
-                anchors::insert(tx, log, anchor)?;
+                choosing::choose(tx, log, anchor, clock)?;
             }
             append::take_in(tx, (log, session), now, blocks, gaps)
         })
@@ -98,7 +100,8 @@ impl HostLog {
         let ahead_us = newest.map_or(0, |newest| self.tick_us(newest).saturating_sub(now_us));
         let utc = UtcMicros(utc.0.saturating_add_unsigned(ahead_us));
         let ticks_us = now_us.saturating_add(ahead_us);
-        Anchor { boot: self.boot, ticks_us, utc, uncertainty_us: READING_US, source: AnchorSource::Host }
+        let source = AnchorSource::of_host(clock.trust());
+        Anchor { boot: self.boot, ticks_us, utc, uncertainty_us: READING_US, source }
     }
 }
 

@@ -65,6 +65,12 @@ pub(super) fn all(tx: &Transaction<'_>) -> Result<Vec<Log>, OutboxError> {
     Ok(tx.prepare_cached(sql!("log_all"))?.query_map([], log)?.collect::<Result<_, _>>()?)
 }
 
+/// Where a log stands, as part of a transaction.
+pub(super) fn cursor(tx: &Transaction<'_>, key: LogKey) -> Result<Seq, OutboxError> {
+    let found = tx.prepare_cached(sql!("log_cursor"))?.query_row([key], |row| row.get(0)).optional()?;
+    found.ok_or(OutboxError::UnknownLog(key))
+}
+
 fn get(tx: &Transaction<'_>, key: LogKey) -> Result<Log, OutboxError> {
     let found = tx.prepare_cached(sql!("log_get"))?.query_row([key], log).optional()?;
     found.ok_or(OutboxError::UnknownLog(key))

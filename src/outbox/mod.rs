@@ -13,32 +13,61 @@ macro_rules! sql {
 
 mod anchors;
 mod append;
+mod aside;
 mod backlog;
+mod backup;
+mod ballast;
 mod batches;
 mod birth;
 mod blocks;
+mod check;
+mod choosing;
+mod clock_steps;
 mod columns;
 mod database;
+mod entries;
+mod errands;
 mod error;
+mod evict;
+mod export;
+mod forget;
+mod free;
 mod host_log;
+mod keeper;
 mod keys;
 mod ledger;
+mod limits;
+mod listing;
 mod lock;
 mod logs;
 mod migrate;
 mod peers;
 mod pragmas;
+mod quarantine;
 mod readers;
+mod removal;
+mod resolve;
+mod room;
+mod salvage;
+mod sent;
 mod sessions;
 mod settle;
+mod sinks;
+mod span;
+mod spells;
 mod summary;
+mod tidy;
+mod vacuum;
+mod why;
 mod writer;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use anchors::{Anchor, AnchorSource};
@@ -46,21 +75,43 @@ pub use append::{Appended, GapCause, NewBlock, NewGap};
 pub use backlog::Backlog;
 pub use batches::{Batch, BatchState, NewBatch};
 pub use blocks::StoredBlock;
+pub use choosing::Chosen;
+pub use clock_steps::ClockStep;
+pub use entries::{EntryId, InvalidEntryId};
+pub use errands::{Errand, ErrandState, ErrandWhy, NewErrand};
 pub use error::OutboxError;
+pub use export::{ExportPage, ExportQuery, ExportRow, Exporter, PAGE_SAMPLES};
+pub use forget::{ForgetOptions, Forgetting, Forgotten};
 pub use host_log::HostLog;
-pub use keys::{AnchorKey, BatchKey, LogKey, SessionKey, SinkName};
-pub use ledger::{DeadRow, GapRow, ReceiptRow};
+pub use keys::{AnchorKey, BatchKey, ErrandKey, LogKey, QuarantineKey, SessionKey, SinkName};
+pub use ledger::{BatchRow, DeadRow, GapRow, QuarantineRow, ReceiptRow, Resolution, Which};
+pub use limits::Limits;
+pub use listing::{Entries, Entry, Section};
 pub use lock::DirLock;
 pub use logs::Log;
 pub use peers::{Binding, Hold, PeerRow};
+pub use quarantine::{HeldBack, HeldRun};
+pub use resolve::{Repair, Resolved, Unresolved};
+pub use room::{Room, RoomLimit};
+pub use salvage::Salvage;
+pub use sent::Sent;
 pub use sessions::{SessionReport, SessionRow};
-pub use settle::{DeadLetter, Receipt};
+pub use settle::{DeadLetter, Receipt, Tally};
+pub use sinks::{SinkCounts, SinkRow};
+pub use span::{Position, Span};
+pub use spells::{SpellKey, SpellRow};
 pub use summary::{StreamSummary, Summary};
+pub use tidy::Tidied;
+pub use why::{Hole, OffWrist, Undated, Waiting, Why};
 
 use crate::clock::Clock;
-use database::Database;
+use crate::measurement::UtcMicros;
+use clock_steps::ClockMemory;
+use database::{Damage, Database};
 use host_log::HostBoots;
-use readers::Readers;
+use keeper::{Keeper, WalWatch};
+use readers::{Readers, Reading};
+use room::Door;
 use writer::Writer;
 
 /// An open outbox. Cheap to clone; all clones share one writer.
@@ -76,6 +127,11 @@ struct House {
     queue_id: Uuid,
     dir: PathBuf,
     host_boots: HostBoots,
+    limits: Limits,
+    room: watch::Receiver<Room>,
+    log: Arc<WalWatch>,
+    to_be_checked: AtomicBool,
+    clock_memory: Arc<ClockMemory>,
 }
 
 impl Outbox {
@@ -92,12 +148,24 @@ impl Outbox {
 
     /// Opens the outbox in a directory that was claimed.
     pub async fn open_claimed(lock: DirLock, clock: Clock) -> Result<Self, OutboxError> {
-        let (dir, now) = (lock.dir().to_owned(), clock.now());
+        Self::open_limited(lock, clock, Limits::default()).await
+    }
+
+    /// Opens the outbox in `dir` for whoever only looks: one that is damaged is an error, and stays as it is.
+    pub async fn open_to_look(dir: &Path, clock: Clock, limits: Limits) -> Result<Self, OutboxError> {
+        let (lock, now) = (Self::claim(dir).await?, clock.now());
         off_the_runtime(move || {
-            let Database { connection, queue_id } = database::open(&dir, now)?;
-            let writer = Writer::start(connection, lock, &dir)?;
-            let (readers, host_boots) = (Readers::new(&dir), HostBoots::default());
-            let house = House { writer, readers, clock, queue_id, dir, host_boots };
+            let house = House::build(lock, clock, now, limits, Damage::Refuse)?;
+            Ok(Self { house: Arc::new(house) })
+        })
+        .await
+    }
+
+    /// Opens the outbox in a directory that was claimed, to take no more room than that.
+    pub async fn open_limited(lock: DirLock, clock: Clock, limits: Limits) -> Result<Self, OutboxError> {
+        let now = clock.now();
+        off_the_runtime(move || {
+            let house = House::build(lock, clock, now, limits, Damage::BeginAnew)?;
             Ok(Self { house: Arc::new(house) })
         })
         .await
@@ -114,6 +182,11 @@ impl Outbox {
         self.house.queue_id
     }
 
+    /// The clock that its entries are dated by.
+    pub fn clock(&self) -> Clock {
+        self.house.clock
+    }
+
     /// Where it is.
     pub fn dir(&self) -> &Path {
         &self.house.dir
@@ -126,7 +199,17 @@ impl Outbox {
         F: FnOnce(&Transaction<'_>) -> Result<T, OutboxError> + Send + 'static,
     {
         let house = Arc::clone(&self.house);
-        off_the_runtime(move || house.writer.run(job)).await
+        off_the_runtime(move || house.noticing(house.writer.run(job))).await
+    }
+
+    /// The same for what no transaction can do.
+    async fn lend<T, F>(&self, job: F) -> Result<T, OutboxError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T, OutboxError> + Send + 'static,
+    {
+        let house = Arc::clone(&self.house);
+        off_the_runtime(move || house.writer.lend(job)).await
     }
 
     /// A disk that is full, or is no longer: the database may not grow beyond so many pages, or what it has now.
@@ -142,7 +225,7 @@ impl Outbox {
         F: FnOnce(&Transaction<'_>) -> Result<T, OutboxError> + Send + 'static,
     {
         let house = Arc::clone(&self.house);
-        off_the_runtime(move || house.readers.run(query)).await
+        off_the_runtime(move || house.noticing(house.readers.run(query))).await
     }
 }
 
@@ -153,6 +236,45 @@ impl fmt::Debug for Outbox {
 }
 
 impl House {
+    fn build(
+        lock: DirLock,
+        clock: Clock,
+        now: UtcMicros,
+        limits: Limits,
+        damage: Damage,
+    ) -> Result<Self, OutboxError> {
+        let dir = lock.dir().to_owned();
+        let Database { connection, queue_id, to_be_checked } = database::open(&dir, now, &limits, damage)?;
+        let (told, room) = watch::channel(Room::default());
+        let (reading, log) = (Arc::<Reading>::default(), Arc::<WalWatch>::default());
+        let mut keeper = Keeper::new(&dir, limits, told, Arc::clone(&reading), Arc::clone(&log));
+        keeper.begin(&connection);
+        let writer = Writer::start(connection, keeper, lock, &dir)?;
+        let (readers, host_boots) = (Readers::new(&dir, reading), HostBoots::default());
+        Ok(Self {
+            writer,
+            readers,
+            clock,
+            queue_id,
+            dir,
+            host_boots,
+            clock_memory: Arc::default(),
+            limits,
+            room,
+            log,
+            to_be_checked: to_be_checked.into(),
+        })
+    }
+
+    /// Damage that shows in use makes the next start look at all of the database.
+    fn noticing<T>(&self, done: Result<T, OutboxError>) -> Result<T, OutboxError> {
+        done.inspect_err(|error| aside::mark_if_damaged(&self.dir, error))
+    }
+
+    fn door(&self) -> Door {
+        Door { dir: self.dir.clone(), limits: self.limits }
+    }
+
     fn shut(&self) -> Result<(), OutboxError> {
         self.readers.close();
         self.writer.stop()

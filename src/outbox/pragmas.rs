@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
 use super::OutboxError;
+use super::limits::WAL_BYTES;
 
 /// Marks the file as ours: "NWBR".
 pub(super) const APPLICATION_ID: u32 = u32::from_be_bytes(*b"NWBR");
@@ -15,17 +16,21 @@ const fn number(name: &'static str, value: i64) -> Pragma {
     (name, ValueRef::Integer(value))
 }
 
+/// The write-ahead log is folded into the database when it has so much.
+const FOLD_AT_BYTES: i64 = 1_024 * 1_024;
+
+/// Bytes in a page of a new file. A commit writes whole pages, mostly for a few small blocks: half the usual size is a third less wear
+/// (benches/wear.sh). Half of that again would push full blocks into overflow pages, as a row here may take a quarter of a page.
+const PAGE: i64 = 2_048;
+
 /// The order matters: the first write to a new file fixes the page size and the vacuum mode, and setting the
 /// application id is such a write.
 const WRITER: &[Pragma] = &[
-    number("page_size", 4_096),
     number("auto_vacuum", 2), // INCREMENTAL
     number("application_id", APPLICATION_ID as i64),
     ("journal_mode", ValueRef::Text(b"wal")),
     number("synchronous", 2), // FULL: the log is flushed at every commit
-    // A small log is overwritten in place instead of grown: a third to a half less wear on an SD card (measured).
-    number("wal_autocheckpoint", 256),
-    number("journal_size_limit", 2 * 1_024 * 1_024),
+    number("journal_size_limit", WAL_BYTES.cast_signed()),
     number("busy_timeout", 5_000),
     number("mmap_size", 0),
     number("foreign_keys", 1),
@@ -43,14 +48,33 @@ const READER: &[Pragma] = &[
     number("query_only", 1),
 ];
 
+/// Sets up the one writing connection to a file that is empty yet.
+pub(super) fn for_birth(connection: &Connection) -> Result<(), OutboxError> {
+    set(connection, number("page_size", PAGE))?;
+    for_writer(connection)
+}
+
 /// Sets up the one writing connection.
 pub(super) fn for_writer(connection: &Connection) -> Result<(), OutboxError> {
-    WRITER.iter().try_for_each(|pragma| set(connection, *pragma))
+    WRITER.iter().try_for_each(|pragma| set(connection, *pragma))?;
+    // A small log is overwritten in place instead of grown: a third to a half less wear on an SD card (measured).
+    set(connection, number("wal_autocheckpoint", FOLD_AT_BYTES / page_size(connection)?))
+}
+
+/// Bytes in a page of this file: an older one has larger ones.
+pub(super) fn page_size(connection: &Connection) -> Result<i64, OutboxError> {
+    Ok(connection.pragma_query_value(None, "page_size", |row| row.get::<_, i64>(0))?.max(1))
 }
 
 /// Sets up a reading connection.
 pub(super) fn for_reader(connection: &Connection) -> Result<(), OutboxError> {
     READER.iter().try_for_each(|pragma| set(connection, *pragma))
+}
+
+/// Caps the database's growth. One that is larger already may stay so, and not grow.
+pub(super) fn cap(connection: &Connection, pages: u32) -> Result<(), OutboxError> {
+    let has: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+    set(connection, number("max_page_count", i64::from(pages.max(has))))
 }
 
 /// Asks for what is not so already, and looks whether it was granted.

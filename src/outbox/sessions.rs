@@ -85,6 +85,20 @@ impl Outbox {
         })
         .await
     }
+
+    /// The newest sessions since then, newest first; of one watch, or of all.
+    pub async fn sessions_since(
+        &self,
+        since: UtcMicros,
+        device: Option<DeviceId>,
+        limit: u32,
+    ) -> Result<Vec<SessionRow>, OutboxError> {
+        self.read(move |tx| {
+            let mut list = tx.prepare_cached(sql!("session_since"))?;
+            Ok(list.query_map(params![since, device, limit], session)?.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
 }
 
 fn session(row: &Row<'_>) -> rusqlite::Result<SessionRow> {

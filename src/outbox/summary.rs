@@ -1,13 +1,14 @@
 //! The outbox at a glance.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::blocks::from_seconds;
-use super::{Outbox, OutboxError, SinkName, batches, columns, database};
+use super::{Outbox, OutboxError, Room, Salvage, SinkName, batches, columns, database, salvage};
 use crate::measurement::{Kind, UtcMicros};
 use crate::wire::bridge::Stream;
 
@@ -18,13 +19,27 @@ pub struct Summary {
     pub queue_id: Uuid,
     /// Bytes on the disk, with the write-ahead log.
     pub database_bytes: u64,
+    /// Bytes of the write-ahead log in it.
+    pub wal_bytes: u64,
+    /// How often the write-ahead log could not be folded in time because another program read for long, since the start.
+    pub wal_starved: u64,
+    /// How much room there is.
+    #[serde(default)]
+    pub room: Room,
+    /// What was fetched from a damaged database, if one had to be moved aside.
+    #[serde(default)]
+    pub salvage: Option<Salvage>,
     /// Logs: eras of logs of watches.
     pub logs: u64,
     /// Each stream that has blocks, and each kind made from it.
     pub streams: Vec<StreamSummary>,
     /// Gaps on record.
     pub gaps: u64,
-    /// Dead letters on record, of all sinks.
+    /// Samples freed after everyone had them.
+    pub freed_samples: u64,
+    /// Samples given up for want of room; each is in a gap.
+    pub evicted_samples: u64,
+    /// Dead letters that nobody has decided on, of all sinks.
     pub dead_letters: u64,
     /// Batches under way, to all sinks.
     pub open_batches: u64,
@@ -51,6 +66,15 @@ pub struct StreamSummary {
     pub uploaded: u64,
     /// Samples that the sink has refused for good.
     pub dead: u64,
+    /// Samples held back until their time is known.
+    #[serde(default)]
+    pub held: u64,
+    /// Samples that the sink will never get: evicted, or older than the sink.
+    #[serde(default)]
+    pub missed: u64,
+    /// Samples that were stored and are no longer, freed or evicted.
+    #[serde(default)]
+    pub removed: u64,
 }
 
 impl StreamSummary {
@@ -59,7 +83,12 @@ impl StreamSummary {
         if self.kind.is_none() {
             return 0;
         }
-        self.samples.saturating_sub(self.uploaded + self.dead)
+        self.accepted().saturating_sub(self.uploaded + self.dead + self.held + self.missed)
+    }
+
+    /// Samples that were ever stored.
+    pub const fn accepted(&self) -> u64 {
+        self.samples + self.removed
     }
 }
 
@@ -67,10 +96,17 @@ impl Outbox {
     /// What the outbox holds, and what `sink` has of it.
     pub async fn summary(&self, sink: &SinkName) -> Result<Summary, OutboxError> {
         let (sink, queue_id, dir) = (sink.clone(), self.house.queue_id, self.house.dir.clone());
+        let (room, wal_starved) = (*self.house.room.borrow(), self.house.log.starved.load(Ordering::Relaxed));
         self.read(move |tx| {
             let database_bytes = database::bytes_on_disk(&dir);
-            let database_bytes = database_bytes.map_err(|source| OutboxError::CannotUse { dir, source })?;
-            let streams = streams(tx, &sink)?;
+            let wal_bytes = database::wal_bytes(&dir).and_then(|wal| Ok((wal, database_bytes?)));
+            let (wal_bytes, database_bytes) =
+                wal_bytes.map_err(|source| OutboxError::CannotUse { dir, source })?;
+            let removed = |why: &str| {
+                tx.query_row(sql!("removed_why"), [why], |row| row.get(0).map(i64::cast_unsigned))
+            };
+            let (freed_samples, evicted_samples) = (removed("freed")?, removed("evicted")?);
+            let (streams, salvage) = (streams(tx, &sink)?, salvage::known(tx)?);
             let (oldest_received, newest_received) = tx.query_row(sql!("block_ages"), [], |row| {
                 let at =
                     |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(from_seconds));
@@ -80,6 +116,12 @@ impl Outbox {
                 Ok(Summary {
                     queue_id,
                     database_bytes,
+                    wal_bytes,
+                    wal_starved,
+                    room,
+                    salvage,
+                    freed_samples,
+                    evicted_samples,
                     logs: columns::count(row, "logs")?,
                     streams,
                     gaps: columns::count(row, "gaps")?,
@@ -95,30 +137,64 @@ impl Outbox {
     }
 }
 
+/// What became of a kind on its way to a sink.
+#[derive(Clone, Copy, Default)]
+struct Ways {
+    uploaded: u64,
+    dead: u64,
+    held: u64,
+    missed: u64,
+}
+
 fn streams(tx: &Transaction<'_>, sink: &SinkName) -> rusqlite::Result<Vec<StreamSummary>> {
     let mut uploads = uploads(tx, sink)?;
-    let mut totals = tx.prepare_cached(sql!("block_totals"))?;
-    let stored = totals.query_map([], |row| {
-        let stream: Stream = row.get("stream")?;
-        let kind = stream.kind();
-        let (blocks, samples) = (columns::count(row, "blocks")?, columns::count(row, "samples")?);
-        let (uploaded, dead) = kind.and_then(|kind| uploads.remove(&kind)).unwrap_or_default();
-        Ok(StreamSummary { stream, kind, blocks, samples, uploaded, dead })
-    })?;
-    let mut rows = stored.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut stored = stored(tx)?;
+    for (stream, removed) in removed(tx)? {
+        stored.entry(stream).or_default().2 = removed;
+    }
+    let row = |(stream, (blocks, samples, removed)): (Stream, _), kind, ways: Ways| {
+        let Ways { uploaded, dead, held, missed } = ways;
+        StreamSummary { stream, kind, blocks, samples, uploaded, dead, held, missed, removed }
+    };
+    let mut rows: Vec<_> = stored
+        .into_iter()
+        .map(|(stream, counts)| {
+            let kind = stream.kind();
+            let ways = kind.and_then(|kind| uploads.remove(&kind)).unwrap_or_default();
+            row((stream, counts), kind, ways)
+        })
+        .collect();
     // What is left is made from the stream of another kind.
-    for (kind, (uploaded, dead)) in uploads {
+    for (kind, ways) in uploads {
         let stream = batches::stream_of(kind);
         let source = rows.iter().find(|row| row.stream == stream).copied();
-        rows.extend(source.map(|source| StreamSummary { kind: Some(kind), uploaded, dead, ..source }));
+        let source = source.map(|source| (stream, (source.blocks, source.samples, source.removed)));
+        rows.extend(source.map(|source| row(source, Some(kind), ways)));
     }
     Ok(rows)
 }
 
-fn uploads(tx: &Transaction<'_>, sink: &SinkName) -> rusqlite::Result<BTreeMap<Kind, (u64, u64)>> {
+/// Blocks and samples by stream; removed ones are added later.
+fn stored(tx: &Transaction<'_>) -> rusqlite::Result<BTreeMap<Stream, (u64, u64, u64)>> {
+    let mut totals = tx.prepare_cached(sql!("block_totals"))?;
+    let rows = totals.query_map([], |row| {
+        Ok((row.get("stream")?, (columns::count(row, "blocks")?, columns::count(row, "samples")?, 0)))
+    })?;
+    rows.collect()
+}
+
+fn removed(tx: &Transaction<'_>) -> rusqlite::Result<Vec<(Stream, u64)>> {
+    let mut totals = tx.prepare_cached(sql!("removed_totals"))?;
+    let rows = totals.query_map([], |row| Ok((row.get("stream")?, columns::count(row, "samples")?)))?;
+    rows.collect()
+}
+
+fn uploads(tx: &Transaction<'_>, sink: &SinkName) -> rusqlite::Result<BTreeMap<Kind, Ways>> {
     let mut totals = tx.prepare_cached(sql!("upload_totals"))?;
     let rows = totals.query_map([sink], |row| {
-        Ok((row.get("kind")?, (columns::count(row, "sent")?, columns::count(row, "dead")?)))
+        let count = |column| columns::count(row, column);
+        let (uploaded, dead) = (count("sent")?, count("dead")?);
+        Ok((row.get("kind")?, Ways { uploaded, dead, held: count("held")?, missed: count("missed")? }))
     })?;
     rows.collect()
 }

@@ -8,13 +8,20 @@ use std::thread::{self, JoinHandle};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::OutboxError;
+use super::keeper::Keeper;
 use super::lock::DirLock;
 
 /// How many jobs may wait. Each caller waits for its answer, so this is a number of callers, not of bytes.
 const QUEUE: usize = 32;
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+type Job = Box<dyn FnOnce(&mut Desk) + Send>;
 type End = Result<(), OutboxError>;
+
+/// What the thread works with.
+struct Desk {
+    connection: Connection,
+    keeper: Keeper,
+}
 
 pub(super) struct Writer {
     jobs: Mutex<Option<SyncSender<Job>>>,
@@ -24,11 +31,16 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread. The lock goes with it: it is released when the connection is closed, not before.
-    pub(super) fn start(connection: Connection, lock: DirLock, dir: &Path) -> Result<Self, OutboxError> {
+    pub(super) fn start(
+        connection: Connection,
+        keeper: Keeper,
+        lock: DirLock,
+        dir: &Path,
+    ) -> Result<Self, OutboxError> {
         let (jobs, queue) = mpsc::sync_channel(QUEUE);
         let thread = thread::Builder::new()
             .name("outbox-writer".to_owned())
-            .spawn(move || serve(connection, &queue, lock))
+            .spawn(move || serve(Desk { connection, keeper }, &queue, lock))
             .map_err(|source| OutboxError::CannotUse { dir: dir.to_owned(), source })?;
         Ok(Self { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)), dir: dir.to_owned() })
     }
@@ -39,11 +51,45 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, OutboxError> + Send + 'static,
     {
+        self.carry_out(move |desk| {
+            let done = transact(&mut desk.connection, job);
+            desk.keeper.after(&desk.connection, done.as_ref().err());
+            done
+        })
+    }
+
+    /// Lends the connection itself, for what no transaction can do.
+    pub(super) fn lend<T, F>(&self, job: F) -> Result<T, OutboxError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T, OutboxError> + Send + 'static,
+    {
+        self.carry_out(move |desk| {
+            let done = job(&mut desk.connection);
+            desk.keeper.after(&desk.connection, done.as_ref().err());
+            done
+        })
+    }
+
+    /// Takes ballast on board again, if there is room.
+    pub(super) fn restore(&self) -> Result<(), OutboxError> {
+        self.carry_out(|desk| {
+            desk.keeper.restore(&desk.connection);
+            desk.keeper.after(&desk.connection, None);
+            Ok(())
+        })
+    }
+
+    fn carry_out<T, F>(&self, job: F) -> Result<T, OutboxError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Desk) -> Result<T, OutboxError> + Send + 'static,
+    {
         let jobs = lock(&self.jobs).clone().ok_or(OutboxError::Closed)?;
         let (answer, waiting) = mpsc::sync_channel(1);
-        let job = Box::new(move |connection: &mut Connection| {
+        let job = Box::new(move |desk: &mut Desk| {
             // Whoever asked may be gone; the work is done all the same.
-            let _ = answer.send(transact(connection, job));
+            let _ = answer.send(job(desk));
         });
         jobs.send(job).map_err(|_| OutboxError::Closed)?;
         waiting.recv().unwrap_or(Err(OutboxError::Closed)).map_err(|error| error.placed(&self.dir))
@@ -58,10 +104,11 @@ impl Writer {
     }
 }
 
-fn serve(mut connection: Connection, queue: &Receiver<Job>, lock: DirLock) -> End {
+fn serve(mut desk: Desk, queue: &Receiver<Job>, lock: DirLock) -> End {
     for job in queue {
-        job(&mut connection);
+        job(&mut desk);
     }
+    let connection = desk.connection;
     let folded = connection.pragma_query(None, "wal_checkpoint", |_| Ok(()));
     let closed = connection.close().map_err(|(_, error)| error);
     drop(lock);
@@ -85,16 +132,21 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tempfile::TempDir;
 
     use super::*;
+    use crate::outbox::Limits;
 
     fn writer_with_pages(dir: &Path, pages: u32) -> Writer {
         let lock = DirLock::take(dir).unwrap();
         let connection = Connection::open(dir.join("any.db")).unwrap();
         connection.execute_batch("CREATE TABLE t (x BLOB) STRICT").unwrap();
         connection.pragma_update(None, "max_page_count", pages).unwrap();
-        Writer::start(connection, lock, dir).unwrap()
+        let room = tokio::sync::watch::Sender::default();
+        let keeper = Keeper::new(dir, Limits::default(), room, Arc::default(), Arc::default());
+        Writer::start(connection, keeper, lock, dir).unwrap()
     }
 
     fn insert(writer: &Writer, bytes: u32) -> Result<(), OutboxError> {

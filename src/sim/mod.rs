@@ -4,5 +4,7 @@ pub mod cloud;
 mod on_air;
 pub mod recording;
 pub mod watch;
+mod witness;
 
 pub use on_air::WatchOnAir;
+pub use witness::Witnessed;

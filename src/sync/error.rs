@@ -21,6 +21,11 @@ pub enum SyncError {
     /// The store; nothing that is not in it was acknowledged.
     #[error("the outbox cannot be written: {}", with_causes(.0))]
     Outbox(#[from] OutboxError),
+    /// The store has little room left, and the watch keeps what it has recorded for longer than a live sample lasts.
+    #[error(
+        "the outbox is nearly full, so what the watch has recorded stays on it until something was sent; free some space or raise max_size"
+    )]
+    NoRoom,
     /// The store again, at the end of a live session: what was measured and not stored is nowhere else.
     #[error("{samples} samples are not stored yet and wait in memory: {}", with_causes(source))]
     Unsaved {
@@ -66,7 +71,9 @@ impl SyncError {
         match self {
             Self::Watch(error) => FailureKind::of(error),
             // Whatever it is, the watch is not at fault, and keeps its blocks meanwhile.
-            Self::Outbox(_) | Self::Unsaved { .. } | Self::SlowDisk { .. } => FailureKind::Store,
+            Self::Outbox(_) | Self::NoRoom | Self::Unsaved { .. } | Self::SlowDisk { .. } => {
+                FailureKind::Store
+            }
             Self::LogChanged | Self::NumberReused(_) | Self::NoProgress { .. } => FailureKind::Passing,
         }
     }

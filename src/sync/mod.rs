@@ -15,6 +15,7 @@ mod report;
 mod session;
 mod slots;
 mod status;
+mod timekeeper;
 mod watcher;
 
 pub use error::SyncError;
@@ -25,6 +26,7 @@ pub use report::{FailureKind, Outcome, SessionReport};
 pub use session::collect;
 pub use slots::Slots;
 pub use status::{Progress, WaitReason, WatchCounts, WatchState, WatchStatus};
+pub use timekeeper::{ClockStatus, Timekeeper};
 pub use watcher::{Mode, Shared, Watcher, WatcherConfig, WatcherSignals};
 
 /// How long a sign of life may take: an answer needs two connection events, and a watch with slave latency lets some pass.

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::SyncError;
+use crate::clock::Trust;
 use crate::measurement::UtcMicros;
 use crate::outbox::{self, LogKey};
 use crate::wire::bridge::{DeviceId, Seq};
@@ -28,6 +29,9 @@ pub struct SessionReport {
     pub cursor: Seq,
     /// When the newest sample was taken, as far as the watch's clock is known.
     pub newest: Option<UtcMicros>,
+    /// Whether this computer's clock was believed. If not, what came has no date until it is.
+    #[serde(default)]
+    pub clock: Trust,
     /// How it ended.
     pub outcome: Outcome,
 }
@@ -100,6 +104,7 @@ impl SessionReport {
             rejected: 0,
             cursor: Seq(0),
             newest: None,
+            clock: Trust::Unknown,
             outcome: Outcome::Complete,
         }
     }

@@ -100,7 +100,7 @@ enum PullEnd {
 
 impl<L: Link> Session<'_, L> {
     async fn run(mut self, info: Info) -> Result<(), SyncError> {
-        self.anchoring.begin(self.bridge, self.outbox, self.log.key, self.clock).await?;
+        self.report.clock = self.anchoring.begin(self.bridge, self.outbox, self.log.key, self.clock).await?;
         self.bridge.flush().await?;
         let mut window = self.window(&info).await?;
         history::compare(self.bridge, self.outbox, self.key, &self.log, &window).await?;
@@ -114,6 +114,10 @@ impl<L: Link> Session<'_, L> {
                 self.commit(&mut intake).await?;
                 self.tell_again(&window).await?;
                 return self.anchoring.finish(self.bridge, self.outbox, self.log.key, self.clock).await;
+            }
+            if !self.outbox.room().borrow().is_ample() {
+                self.tell_again(&window).await?;
+                return Err(SyncError::NoRoom);
             }
             let end = self.pull(&window, &mut intake).await?;
             let drained = matches!(end, PullEnd::Drained);
@@ -181,6 +185,10 @@ impl<L: Link> Session<'_, L> {
                     if intake.is_full(self.bridge.has_more()) {
                         self.commit(intake).await?;
                         self.show(window);
+                        if !self.outbox.room().borrow().is_ample() {
+                            self.bridge.stop_pull().await?;
+                            return Ok(PullEnd::Over);
+                        }
                     }
                 }
                 Ok(Pulled::Nothing) => self.commit(intake).await?,
@@ -250,7 +258,8 @@ impl<L: Link> Session<'_, L> {
             return Ok(false);
         }
         let (blocks, gaps) = intake.take();
-        let appended = self.outbox.append(self.log.key, self.key, blocks, gaps).await?;
+        let told = self.anchoring.take_told();
+        let appended = self.outbox.append_anchored(self.log.key, self.key, told, blocks, gaps).await?;
         self.report.new += u64::from(appended.new);
         self.report.duplicate += u64::from(appended.duplicate);
         self.report.cursor = appended.cursor;

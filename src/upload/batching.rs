@@ -1,24 +1,26 @@
-//! Cutting batches: which blocks go next, and the table they make.
+//! Cutting batches: which samples go next, and the table they make.
 
-use super::readings::{RowsError, Source};
+use std::ops::Range;
+
+use super::readings::{Part, RowsError, Source};
+use super::surroundings::{Lookout, without};
 use super::table::Table;
 use crate::measurement::csv::TableError;
-use crate::measurement::{AnchorPoint, HeartBeatFrame, Kind, Timeline, ValueType};
-use crate::outbox::{AnchorKey, Batch, Log, LogKey, NewBatch, Outbox, OutboxError, SinkName, StoredBlock};
+use crate::measurement::{AnchorPoint, Kind, Timeline, Undated};
+use crate::outbox::{
+    AnchorKey, Batch, ErrandKey, ErrandWhy, HeldBack, Log, LogKey, NewBatch, Outbox, OutboxError, Position,
+    SinkName, Span, StoredBlock,
+};
 use crate::wire::bridge::{Boot, LogId, RawBlock, Seq, Stream};
 
 /// Blocks read at once. At the usual 200 to 400 samples a block more than one batch's worth.
 const READ_BLOCKS: u32 = 512;
 
-/// A range of blocks with the table they make.
+/// A span with the table it makes.
 #[derive(Debug)]
 pub struct Cut {
-    /// The first block.
-    pub first: Seq,
-    /// The last block.
-    pub last: Seq,
-    /// Blocks in the range.
-    pub blocks: usize,
+    /// The span.
+    pub span: Span,
     /// The newest anchor that was used.
     pub horizon: Option<AnchorKey>,
     /// Samples that share a second with a later one.
@@ -29,13 +31,13 @@ pub struct Cut {
 
 impl Cut {
     /// The batch to write down for it.
-    pub fn batch(&self, sink: &SinkName, log: LogKey) -> NewBatch {
+    pub fn batch(&self, sink: &SinkName, log: LogKey, errand: Option<ErrandKey>) -> NewBatch {
         NewBatch {
             sink: sink.clone(),
             log,
             kind: self.table.kind,
-            first: self.first,
-            last: self.last,
+            span: self.span,
+            errand,
             anchor_horizon: self.horizon,
             rows: self.table.rows(),
             csv_sha256: self.table.csv_sha256,
@@ -48,14 +50,16 @@ impl Cut {
 pub enum Next {
     /// Rows to send.
     Ready(Box<Cut>),
-    /// One block that can never become rows; to be put aside.
+    /// Samples of one block that can never become rows; to be put aside.
     Hopeless {
-        /// The block.
-        seq: Seq,
+        /// Which.
+        span: Span,
         /// Why.
         reason: String,
     },
-    /// Blocks of a boot whose clock the next session will tell.
+    /// Samples without a time that can be believed; to be held back.
+    Untrusted(HeldBack),
+    /// Samples of a boot whose clock the next session will tell.
     Undated,
     /// Nothing is left.
     Nothing,
@@ -75,65 +79,98 @@ pub enum CutError {
     Builder(#[from] tokio::task::JoinError),
 }
 
-/// Which blocks a cut may take.
+/// What a cut is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The next of its log.
+    Next,
+    /// Something behind the upload cursor.
+    Errand(ErrandWhy),
+    /// A question whether the cloud takes anything at all, beside something that it does not take.
+    Probe {
+        /// What it does not take.
+        beside: Span,
+    },
+}
+
+/// Which samples a cut may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// The log.
     pub log: LogKey,
-    /// What the blocks are sent as.
+    /// What the samples are sent as.
     pub kind: Kind,
-    /// The first block.
-    pub first: Seq,
-    /// The last block it may hold.
-    pub last: Seq,
-    /// Samples it may hold; one block is always taken.
+    /// Where they are.
+    pub span: Span,
+    /// How many at most.
     pub max_samples: u64,
     /// The newest anchor it may use; `None` for all there are now.
     pub horizon: Option<AnchorKey>,
+    /// What for.
+    pub purpose: Purpose,
 }
 
 impl Bounds {
     /// What a written-down batch must be rebuilt from.
-    pub const fn of(batch: &Batch) -> Self {
+    pub const fn of(batch: &Batch, purpose: Purpose) -> Self {
         Self {
             log: batch.log,
             kind: batch.kind,
-            first: batch.first,
-            last: batch.last,
+            span: batch.span,
             max_samples: u64::MAX,
             horizon: batch.anchor_horizon,
+            purpose,
         }
     }
 }
 
-/// Cuts the next batch within `bounds`, as long as its blocks can be dated and read.
+/// Cuts the next batch within `bounds`, as long as its samples can be dated and read.
 pub async fn cut(outbox: &Outbox, sink: &SinkName, bounds: Bounds) -> Result<Next, CutError> {
-    let Bounds { log, kind, first, last, max_samples, horizon } = bounds;
+    let Bounds { log, kind, horizon, purpose, .. } = bounds;
     let Some(stream) = Stream::of_kind(kind) else { return Ok(Next::Nothing) };
-    let blocks = gather(outbox, log, stream, first, last, max_samples).await?;
-    if blocks.is_empty() {
-        return Ok(Next::Nothing);
-    }
-    let before = before(outbox, sink, bounds, stream).await?;
-    let ticks = |block: &RawBlock| (block.header().boot, block.header().t0_ms.saturating_mul(1_000));
-    let earliest = blocks.iter().map(|block| (block.boot, block.t0_ms.saturating_mul(1_000)));
-    let earliest = earliest.chain(before.iter().map(ticks)).min().unwrap_or_default();
-    let anchors = outbox.anchors_from(log, horizon, earliest).await?;
-    let horizon = anchors.iter().map(|(key, _)| *key).max();
-    let points = anchors.iter().map(|(_, anchor)| AnchorPoint {
-        boot: anchor.boot.0,
-        ticks_us: anchor.ticks_us,
-        utc: anchor.utc,
-    });
-    let clock = WatchClock { points: points.collect(), horizon, ended: has_ended(outbox, log).await? };
-    Ok(tokio::task::spawn_blocking(move || build(kind, &before, &blocks, clock)).await??)
+    let ignoring = if let Purpose::Probe { beside } = purpose { Some(beside) } else { None };
+    let lookout = Lookout { outbox, sink, log, kind, stream, ignoring };
+    let taken = gather(&lookout, bounds).await?;
+    let Some(span) = span_of(&taken) else { return Ok(Next::Nothing) };
+    let before = lookout.before(span).await?;
+    let after = if purpose == Purpose::Next { Vec::new() } else { lookout.after(span).await? };
+    let context = before.iter().chain(&after).map(|part| part.block.header());
+    let blocks = taken.iter().map(|(block, _)| (block.boot, block.t0_ms));
+    let earliest = blocks.chain(context.map(|header| (header.boot, header.t0_ms))).min().unwrap_or_default();
+    let clock = WatchClock::read(outbox, log, horizon, earliest).await?;
+    let job = Job { sink: sink.clone(), log, kind, taken, before, after, clock };
+    Ok(tokio::task::spawn_blocking(move || job.build()).await??)
 }
 
 /// What is known of the clock that blocks were stamped with.
-struct WatchClock {
-    points: Vec<AnchorPoint>,
+pub(super) struct WatchClock {
+    /// From ticks to dates.
+    pub timeline: Timeline,
+    /// The newest anchor that was used.
     horizon: Option<AnchorKey>,
-    ended: bool,
+}
+
+impl WatchClock {
+    /// For everything since `earliest`, a boot and its milliseconds.
+    pub async fn read(
+        outbox: &Outbox,
+        log: LogKey,
+        horizon: Option<AnchorKey>,
+        (boot, t0_ms): (Boot, u64),
+    ) -> Result<Self, OutboxError> {
+        let earliest = (boot, t0_ms.saturating_mul(1_000));
+        let anchors = outbox.anchors_from(log, horizon, earliest).await?;
+        let horizon = anchors.iter().map(|(key, _)| *key).max();
+        let points = anchors.iter().map(|(_, anchor)| AnchorPoint {
+            boot: anchor.boot.0,
+            ticks_us: anchor.ticks_us,
+            utc: anchor.utc,
+        });
+        let now = outbox.clock();
+        let timeline = Timeline::new(points.collect()).as_of(now.is_set().then(|| now.now()));
+        let timeline = if has_ended(outbox, log).await? { timeline.ended() } else { timeline };
+        Ok(Self { timeline, horizon })
+    }
 }
 
 /// Whether another log has begun in this one's place, so that no anchor will come for it. What the host keeps of a watch and what
@@ -145,122 +182,174 @@ async fn has_ended(outbox: &Outbox, log: LogKey) -> Result<bool, OutboxError> {
     Ok(logs.iter().any(|other| Some(side(other)) == ours && other.key > log))
 }
 
-/// The blocks before a batch whose last samples may share a second with its first: mostly one, but where every run of beats
-/// breaks off at once a block holds a single beat.
-///
-/// What was put aside is left out: the cloud would refuse it again, and with it the batch.
-async fn before(
-    outbox: &Outbox,
-    sink: &SinkName,
-    Bounds { log, kind, first, .. }: Bounds,
-    stream: Stream,
-) -> Result<Vec<RawBlock>, OutboxError> {
-    let (mut blocks, mut at) = (Vec::new(), first);
-    // A block holds one beat at least, and a row takes no more than these.
-    let farthest = if kind.value_type() == ValueType::Frame { HeartBeatFrame::MAX_BEATS } else { 1 };
-    for _ in 0..farthest {
-        let Some(stored) = outbox.block_before(log, stream, at).await? else { break };
-        at = stored.seq;
-        if outbox.is_dead(sink, log, kind, at).await? {
-            continue;
-        }
-        let Ok(block) = RawBlock::parse(stored.body) else { continue };
-        let reaches_far = spans_a_second(&block);
-        blocks.push(block);
-        if reaches_far {
-            break;
-        }
-    }
-    blocks.reverse();
-    Ok(blocks)
-}
+type Taken = Vec<(StoredBlock, Range<u16>)>;
 
-/// Whether nothing before this block can be in the second of its last sample, however its clock drifts.
-fn spans_a_second(block: &RawBlock) -> bool {
-    let Ok(samples) = block.samples() else { return false };
-    let ends = samples.first().zip(samples.last());
-    ends.is_some_and(|(first, last)| last.at_ms.saturating_sub(first.at_ms) > 1_100)
-}
-
-async fn gather(
-    outbox: &Outbox,
-    log: LogKey,
-    stream: Stream,
-    first: Seq,
-    last: Seq,
-    max_samples: u64,
-) -> Result<Vec<StoredBlock>, OutboxError> {
-    let (mut blocks, mut samples, mut from): (Vec<StoredBlock>, u64, Seq) = (Vec::new(), 0, first);
+/// Whole blocks as long as they fit. One that does not fit is cut, unless the others make half of what fits already.
+async fn gather(lookout: &Lookout<'_>, bounds: Bounds) -> Result<Taken, OutboxError> {
+    let Bounds { log, kind, span, max_samples, purpose, .. } = bounds;
+    let (mut taken, mut room, mut from) = (Taken::new(), max_samples, span.first);
     loop {
-        let read = outbox.blocks(log, stream, from..=last, READ_BLOCKS).await?;
+        // Of a dead letter the block may be gone; it is one block, and the letter has kept it.
+        let read = if purpose == Purpose::Errand(ErrandWhy::Retry) {
+            lookout.outbox.blocks_or_letters(lookout.sink, (log, kind), span).await?
+        } else {
+            lookout.outbox.blocks(log, lookout.stream, from..=span.last, READ_BLOCKS).await?
+        };
         let more = read.len() == READ_BLOCKS as usize;
+        let holes = match (purpose, read.first().zip(read.last())) {
+            (Purpose::Errand(ErrandWhy::Repair) | Purpose::Probe { .. }, Some((first, last))) => {
+                lookout.holes(first.seq, last.seq).await?
+            }
+            _ => Vec::new(),
+        };
         for block in read {
-            samples += u64::from(block.samples);
-            if samples > max_samples && !blocks.is_empty() {
-                return Ok(blocks);
+            let part = span.within(block.seq, block.samples);
+            for mut part in without(part, block.seq, block.samples, &holes) {
+                if part.len() as u64 > room {
+                    if room <= max_samples / 2 {
+                        return Ok(taken);
+                    }
+                    part.end = part.start + room as u16;
+                }
+                room -= part.len() as u64;
+                taken.push((block.clone(), part));
+                if room == 0 {
+                    return Ok(taken);
+                }
             }
             from = block.seq.next();
-            blocks.push(block);
         }
         if !more {
-            return Ok(blocks);
+            return Ok(taken);
         }
     }
 }
 
-fn build(
+fn span_of(taken: &Taken) -> Option<Span> {
+    let ((first, opening), (last, closing)) = taken.first().zip(taken.last())?;
+    let upto = (closing.end < last.samples).then_some(closing.end);
+    Some(Span { first: first.seq, skip: opening.start, last: last.seq, upto })
+}
+
+/// What it takes to make a table.
+struct Job {
+    sink: SinkName,
+    log: LogKey,
     kind: Kind,
-    before: &[RawBlock],
-    stored: &[StoredBlock],
+    taken: Taken,
+    before: Vec<Part>,
+    after: Vec<Part>,
     clock: WatchClock,
-) -> Result<Next, TableError> {
-    let WatchClock { points, horizon, ended } = clock;
-    let newest_boot = points.iter().map(|point| Boot(point.boot)).max();
-    let timeline = Timeline::new(points);
-    let timeline = if ended { timeline.ended() } else { timeline };
-    let mut blocks = Vec::with_capacity(stored.len());
-    for block in stored {
-        match RawBlock::parse(block.body.clone()) {
-            Ok(block) => blocks.push(block),
-            Err(error) if blocks.is_empty() => {
-                return Ok(Next::Hopeless {
-                    seq: block.seq,
-                    reason: format!("damaged in the outbox: {error}"),
-                });
-            }
-            Err(_) => break,
-        }
-    }
-    loop {
-        let source = Source { kind, before, blocks: &blocks, timeline: &timeline };
-        let culprit = match source.rows() {
-            Ok(rows) => {
-                let (Some(first), Some(last)) = (blocks.first(), blocks.last()) else {
-                    return Ok(Next::Nothing);
-                };
-                return Ok(Next::Ready(Box::new(Cut {
-                    first: first.header().seq,
-                    last: last.header().seq,
-                    blocks: blocks.len(),
-                    horizon,
-                    folded: rows.folded,
-                    table: Table::new(kind, rows)?,
-                })));
-            }
-            Err(error) => error,
-        };
-        let (RowsError::Undecodable { seq, .. } | RowsError::NoClock { seq, .. }) = culprit;
-        blocks.truncate(blocks.iter().position(|block| block.header().seq == seq).unwrap_or(0));
-        if blocks.is_empty() {
-            return Ok(match culprit {
-                // The present boot is anchored by the next session; one that is over never will be.
-                RowsError::NoClock { boot, .. }
-                    if !ended && newest_boot.is_none_or(|newest| newest <= boot) =>
-                {
-                    Next::Undated
+}
+
+impl Job {
+    fn build(mut self) -> Result<Next, TableError> {
+        let mut parts = Vec::with_capacity(self.taken.len());
+        for (block, range) in &self.taken {
+            match RawBlock::parse(block.body.clone()) {
+                Ok(raw) => parts.push(Part { block: raw, received: block.received, range: range.clone() }),
+                Err(error) if parts.is_empty() => {
+                    let reason = format!("damaged in the outbox: {error}");
+                    return Ok(Next::Hopeless { span: self.first(), reason });
                 }
-                hopeless => Next::Hopeless { seq, reason: hopeless.to_string() },
+                Err(_) => break,
+            }
+        }
+        self.taken.truncate(parts.len());
+        let all = parts.clone();
+        loop {
+            let (kind, timeline) = (self.kind, &self.clock.timeline);
+            let (before, after) = (&self.before, &self.after);
+            let source = Source { kind, before, parts: &parts, after, timeline };
+            let culprit = match source.rows() {
+                Ok(rows) => {
+                    let Some(span) = span_of(&self.taken) else { return Ok(Next::Nothing) };
+                    let (folded, horizon) = (rows.folded, self.clock.horizon);
+                    let table = Table::new(kind, rows)?;
+                    return Ok(Next::Ready(Box::new(Cut { span, horizon, folded, table })));
+                }
+                Err(error) => error,
+            };
+            let at = match &culprit {
+                RowsError::Undecodable { seq, .. } => Position::of(*seq),
+                RowsError::Undated { at, .. } => *at,
+            };
+            if self.keep_before(&mut parts, at) {
+                // What lay behind is not behind what is left.
+                self.after.clear();
+                continue;
+            }
+            return Ok(match culprit {
+                RowsError::Undated { why: Undated::NotYet, .. } => Next::Undated,
+                RowsError::Undated { why, boot, .. } => Next::Untrusted(self.run(&all, boot, why)),
+                hopeless @ RowsError::Undecodable { .. } => {
+                    Next::Hopeless { span: self.first(), reason: hopeless.to_string() }
+                }
             });
         }
+    }
+
+    /// Drops everything from a place on. Tells whether something is left.
+    fn keep_before(&mut self, parts: &mut Vec<Part>, at: Position) -> bool {
+        let kept = parts.partition_point(|part| {
+            let start = Position { seq: part.block.header().seq, sample: part.range.start };
+            start < at
+        });
+        let keeps = kept > 0;
+        if keeps {
+            parts.truncate(kept);
+            self.taken.truncate(kept);
+            let last = parts.last_mut().zip(self.taken.last_mut());
+            if let Some((part, (block, range))) = last.filter(|(_, (block, _))| block.seq == at.seq) {
+                part.range.end = part.range.end.min(at.sample);
+                range.end = part.range.end.min(block.samples);
+            }
+        }
+        keeps
+    }
+
+    /// What is taken of the first block.
+    fn first(&self) -> Span {
+        span_of(&self.taken[..1].to_vec()).unwrap_or(Span::blocks(Seq(0), Seq(0)))
+    }
+
+    /// The samples from the first on, of one boot, that have no date for the same reason.
+    fn run(&self, parts: &[Part], boot: Boot, why: Undated) -> HeldBack {
+        let mut span = self.first();
+        'run: for part in parts {
+            let Ok(samples) = part.block.samples() else { break };
+            let header = part.block.header();
+            if header.boot != boot {
+                break;
+            }
+            for index in part.range.clone() {
+                let at_us =
+                    samples.get(usize::from(index)).map_or(0, |sample| sample.at_ms.saturating_mul(1_000));
+                let date = self.clock.timeline.date(boot.0, at_us, part.received);
+                if date.err().map(cause) != Some(cause(why)) {
+                    break 'run;
+                }
+                let end = index + 1;
+                span = Span { last: header.seq, upto: (end < header.n).then_some(end), ..span };
+            }
+        }
+        let detail = match why {
+            Undated::Implausible { said, why } => {
+                format!("the clock of boot {boot} says {said}, which cannot be: {why}")
+            }
+            _ => format!("the clock of boot {boot} was never compared with UTC"),
+        };
+        let Self { sink, log, kind, .. } = self;
+        let (sink, log, kind, cause) = (sink.clone(), *log, *kind, cause(why).to_owned());
+        HeldBack { sink, log, kind, span, boot, cause, detail }
+    }
+}
+
+/// What equal cases of having no date are called.
+const fn cause(why: Undated) -> &'static str {
+    match why {
+        Undated::NotYet => "no date yet",
+        Undated::Never => "no date",
+        Undated::Implausible { .. } => "implausible date",
     }
 }

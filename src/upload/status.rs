@@ -33,7 +33,7 @@ pub enum HoldReason {
         /// What it said.
         detail: String,
     },
-    /// The cloud takes nothing of a kind, whatever it is; nothing is dropped, and one block is tried now and then. Other
+    /// The cloud takes nothing of a kind, whatever it is; nothing is dropped, and one sample is tried now and then. Other
     /// kinds go on.
     Refused {
         /// Of which kind, and what it said.

@@ -9,7 +9,7 @@ pub mod scan;
 pub mod unpair;
 
 mod direct;
-mod terminal;
+pub mod terminal;
 
 use std::io::Write as _;
 
@@ -50,7 +50,7 @@ fn ended_early() -> ControlError {
 }
 
 /// Prints to standard output; whoever reads it may have left.
-fn print(text: &str) -> anyhow::Result<()> {
+pub fn print(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{text}")?;
     Ok(out.flush()?)

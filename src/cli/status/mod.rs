@@ -1,5 +1,6 @@
 //! `nowbridge status`: what the daemon is doing, for people or for programs.
 
+mod sinks;
 mod watches;
 
 use std::fmt::Write as _;
@@ -14,9 +15,10 @@ use crate::cloud::AuthState;
 use crate::config::Config;
 use crate::control::{CloudStatus, RadioStatus, Status};
 use crate::measurement::UtcMicros;
-use crate::outbox::Summary;
+use crate::outbox::{ClockStep, Room, RoomLimit, Salvage, Summary};
 use crate::radio::RadioState;
-use crate::upload::{HoldReason, UploadState};
+use crate::sync::ClockStatus;
+use crate::upload::{self, HoldReason, UploadStatus};
 
 pub use self::watches::in_a_line;
 
@@ -72,6 +74,9 @@ fn text(status: &Status, now: UtcMicros) -> String {
         let again = format::relative(failing.until, now);
         let _ = write!(out, "\n{} failed: {}; started again {again}", failing.name, failing.reason);
     }
+    if let Some(clock) = &status.clock {
+        out.push_str(&clock_text(*clock));
+    }
     if let Some(radio) = &status.radio {
         out.push_str(&radio_text(radio));
     }
@@ -85,10 +90,31 @@ fn text(status: &Status, now: UtcMicros) -> String {
     }
     match &status.cloud {
         Some(cloud) => out.push_str(&cloud_text(cloud, now)),
+        None if status.sinks.iter().any(|sink| sink.to.is_some()) => {
+            out.push_str("\nno cloud is configured");
+        }
         None => out.push_str("\nno cloud is configured: nothing is uploaded"),
+    }
+    let cloud = upload::nowatch();
+    for sink in status.sinks.iter().filter(|sink| sink.name != cloud) {
+        out.push_str(&sinks::text(sink, now));
     }
     if let Some(outbox) = &status.outbox {
         out.push_str(&outbox_text(outbox, now));
+    }
+    out
+}
+
+/// Nothing, as long as all is well.
+fn clock_text(ClockStatus { trust, step }: ClockStatus) -> String {
+    let mut out = if trust.is_believed() { String::new() } else { format!("\nclock: {trust}") };
+    if let Some(ClockStep { by_us, left: left @ 1.., .. }) = step {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            out,
+            "\nclock: it was set by {} s after some readings had been sent; those of {left} runs of a watch stay off by that",
+            by_us / 1_000_000
+        );
     }
     out
 }
@@ -128,24 +154,20 @@ fn cloud_text(cloud: &CloudStatus, now: UtcMicros) -> String {
         AuthState::Anonymous => "not logged in yet".to_owned(),
     };
     let upload = &cloud.upload;
-    let state = match &upload.state {
-        UploadState::Idle => "everything that can be sent is sent".to_owned(),
-        UploadState::Uploading { kind, rows } => {
-            format!("sending {} rows of {kind}", format::count((*rows).into()))
-        }
-        UploadState::Holding { reason, until } => {
-            format!("holding: {}; next try {}", hold_text(reason), format::relative(*until, now))
-        }
-        UploadState::Stopped => "stopped".to_owned(),
-    };
+    let state = sinks::state(&upload.state, now);
     let mut out = format!("\ncloud {}: {login}; {state}", cloud.base_url);
     if let Some(at) = upload.last_receipt {
         let _ = write!(out, "; last receipt {}", format::relative(at, now));
     }
+    out.push_str(&held_text(upload));
+    out
+}
+
+fn held_text(upload: &UploadStatus) -> String {
+    let mut out = String::new();
     if upload.held_synthetic > 0 {
         let held = format::count(upload.held_synthetic);
-        let _ =
-            write!(out, "\n  {held} simulated samples are held: they go to a cloud on this computer only");
+        let _ = write!(out, "\n  {held} simulated samples are held: they go no farther than this computer");
     }
     if upload.held_undated > 0 {
         let held = format::count(upload.held_undated);
@@ -164,7 +186,7 @@ fn hold_text(reason: &HoldReason) -> String {
         HoldReason::NoConsent => {
             "the account does not consent to sharing data; switch it on in the account's settings".to_owned()
         }
-        HoldReason::Refused { detail } => format!("the cloud refuses whatever is sent ({detail})"),
+        HoldReason::Refused { detail } => format!("whatever is sent is refused ({detail})"),
     }
 }
 
@@ -177,6 +199,10 @@ fn outbox_text(outbox: &Summary, now: UtcMicros) -> String {
     );
     if let Some(newest) = outbox.newest_received {
         let _ = write!(out, ", newest block {}", format::relative(newest, now));
+    }
+    out.push_str(room_text(outbox.room));
+    if let Some(salvage) = &outbox.salvage {
+        out.push_str(&salvage_text(salvage));
     }
     for stream in &outbox.streams {
         let name = stream.kind.map_or_else(
@@ -193,6 +219,40 @@ fn outbox_text(outbox: &Summary, now: UtcMicros) -> String {
             ),
             None => write!(out, "\n  {name:<20} {stored:>12} stored (the API has no place for it)"),
         };
+    }
+    out
+}
+
+const fn room_text(room: Room) -> &'static str {
+    match room {
+        Room::Ample => "",
+        Room::Near { limit: RoomLimit::Cap } => {
+            "\n  it is nearly as large as it may be: history stays on the watch until something has been sent; see [outbox] max_size"
+        }
+        Room::Near { limit: RoomLimit::Disk } => {
+            "\n  the disk is nearly full: history stays on the watch; make room, or see [outbox] keep_free"
+        }
+        Room::Full { limit: RoomLimit::Cap } => {
+            "\n  it is as large as it may be: what is oldest makes way, and `nowbridge why` says what; see [outbox] max_size"
+        }
+        Room::Full { limit: RoomLimit::Disk } => {
+            "\n  the disk is full: nothing more is taken until there is room, and the watch keeps it meanwhile; sending goes on"
+        }
+    }
+}
+
+fn salvage_text(salvage: &Salvage) -> String {
+    let (file, fetched) = (&salvage.file, format::count(salvage.blocks));
+    let mut out = format!("\n  a damaged database was moved aside to {file}: {fetched} blocks saved");
+    if salvage.done {
+        // Writing to a String cannot fail.
+        let _ = write!(out, ", {} known to be lost", format::count(salvage.lost));
+    } else {
+        out.push_str(" so far");
+    }
+    if !salvage.damaged_tables.is_empty() {
+        let tables = salvage.damaged_tables.join(", ");
+        let _ = write!(out, "; not all of its {tables} could be read; keep the file");
     }
     out
 }

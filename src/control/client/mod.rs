@@ -1,5 +1,6 @@
 //! The command line's end of the socket.
 
+mod ledger;
 mod lines;
 mod radio;
 

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::outbox::OutboxError;
+use crate::outbox::{EntryId, OutboxError, SinkName};
 use crate::radio::{PeerAddress, RadioError};
+use crate::upload::VerifyError;
 use crate::watch::WatchError;
 
 /// What an address looks like.
@@ -31,6 +32,17 @@ pub enum DeskError {
         /// What there is.
         known: Vec<String>,
     },
+    /// Nothing in the ledger is of such a watch.
+    #[error("nothing is stored of a watch called \"{asked}\"; {}", known_names(known))]
+    NothingFiled {
+        /// What was asked for.
+        asked: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// There is no such entry in the ledger.
+    #[error("the ledger has no {0}; `nowbridge outbox list` shows what it has")]
+    NoEntry(EntryId),
     /// Not an address where nothing else will do.
     #[error(
         "\"{0}\" is not a Bluetooth address; one looks like \"{EXAMPLE}\", and `nowbridge scan` shows those around"
@@ -75,6 +87,27 @@ pub enum DeskError {
     /// Whoever did it broke down.
     #[error("it broke down: {0}")]
     Broken(String),
+    /// What would be forgotten is nowhere else yet.
+    #[error(
+        "{samples} samples of {watch} were never sent to {sink} and would be lost; wait until they are, or give --even-unsent"
+    )]
+    Unsent {
+        /// Which watch.
+        watch: String,
+        /// How many.
+        samples: u64,
+        /// To whom.
+        sink: SinkName,
+    },
+    /// There is nobody to compare with.
+    #[error("no cloud is configured; set cloud.base_url in the configuration")]
+    NoCloud,
+    /// A day that is none, or in the wrong order.
+    #[error("{0}")]
+    BadDays(String),
+    /// The comparison with the cloud.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     /// The radio.
     #[error(transparent)]
     Radio(#[from] RadioError),
@@ -102,6 +135,10 @@ pub enum Fault {
     Unreachable,
     /// The watch wants to be paired first, or the bond is stale, or pairing was refused.
     Pairing,
+    /// Somebody has to log in to the cloud.
+    Login,
+    /// The configuration names no cloud.
+    NoCloud,
     /// The daemon starts or stops.
     Stopping,
     /// A fault of nowbridge or of its store.
@@ -120,20 +157,26 @@ pub struct Complaint {
 
 impl DeskError {
     /// What sort of fault it is.
-    pub const fn fault(&self) -> Fault {
+    pub fn fault(&self) -> Fault {
         match self {
-            Self::UnknownWatch { .. } | Self::NotLookedAfter { .. } => Fault::UnknownWatch,
+            Self::UnknownWatch { .. } | Self::NotLookedAfter { .. } | Self::NothingFiled { .. } => {
+                Fault::UnknownWatch
+            }
             Self::NotAnAddress(_)
             | Self::NameTaken(_)
             | Self::BadWindow { .. }
             | Self::NoQuestion(_)
+            | Self::NoEntry(_)
+            | Self::BadDays(_)
             | Self::WrongAnswer(_) => Fault::Request,
-            Self::Busy(_) | Self::Connected(_) => Fault::Busy,
+            Self::Busy(_) | Self::Connected(_) | Self::Unsent { .. } => Fault::Busy,
             Self::RadioOff => Fault::RadioOff,
+            Self::NoCloud => Fault::NoCloud,
             Self::Stopping => Fault::Stopping,
-            Self::Broken(_) | Self::Outbox(_) => Fault::Internal,
+            Self::Broken(_) | Self::Outbox(_) | Self::Verify(VerifyError::Outbox(_)) => Fault::Internal,
+            Self::Verify(VerifyError::Cloud { source, .. }) if source.needs_login() => Fault::Login,
             Self::Radio(error) | Self::Watch(WatchError::Radio(error)) => of_radio(error),
-            Self::Watch(_) | Self::Overdue(_) => Fault::Unreachable,
+            Self::Verify(VerifyError::Cloud { .. }) | Self::Watch(_) | Self::Overdue(_) => Fault::Unreachable,
         }
     }
 

@@ -2,8 +2,9 @@
 -- Positions in a log go down to the sample: a range of blocks may leave out the first `skip` samples of its first block, and of its
 -- last block take only those up to `upto` (NULL: all), both counted from the beginning of that block.
 
--- Of the block after through_seq the first into_next samples are past, too. A sample that was stored and is of this kind is waiting, or
--- counted in exactly one of these: sent, dead, held (in quarantine), missed (evicted, or older than the sink).
+-- Of the block numbered through_seq + 1, if it is of this kind, the first into_next samples are past, too. A sample that was stored
+-- and is of this kind is waiting, or counted in exactly one of these: sent, dead, held (in quarantine, or on the way out of it),
+-- missed (evicted, or older than the sink).
 ALTER TABLE upload_cursor ADD COLUMN into_next INTEGER NOT NULL DEFAULT 0 CHECK (into_next >= 0);
 ALTER TABLE upload_cursor ADD COLUMN held_samples INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE upload_cursor ADD COLUMN missed_samples INTEGER NOT NULL DEFAULT 0;
@@ -18,7 +19,7 @@ CREATE TABLE sink (
     paused_us INTEGER
 ) STRICT, WITHOUT ROWID;
 
--- Something to be sent out of turn, behind the cursor.
+-- Something to be sent out of turn, behind the cursor. Its beginning moves on with what is delivered of it.
 CREATE TABLE errand (
     id        INTEGER PRIMARY KEY AUTOINCREMENT,
     sink      TEXT NOT NULL,
@@ -44,12 +45,15 @@ ALTER TABLE batch ADD COLUMN errand INTEGER REFERENCES errand;
 DROP INDEX batch_open;
 CREATE UNIQUE INDEX batch_open ON batch (sink, log, kind, coalesce(errand, 0)) WHERE state = 'open';
 
--- The samples of the block that are dead; NULL: all of them.
+CREATE INDEX batch_errand ON batch (errand) WHERE errand IS NOT NULL;
+
+-- The samples of the block that are dead; upto NULL: to its end.
 ALTER TABLE dead ADD COLUMN skip INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE dead ADD COLUMN upto INTEGER;
--- What a person had done with it. NULL: nothing yet.
+-- What a person had done with it. NULL: nothing yet, or it is under way. One that was retried in vain has a letter in its place.
 ALTER TABLE dead ADD COLUMN resolution TEXT CHECK (resolution IN ('retried', 'dropped'));
 ALTER TABLE dead ADD COLUMN resolved_us INTEGER;
+CREATE INDEX dead_place ON dead (sink, log, kind, seq);
 
 -- What has no time that can be believed: kept, not sent, and looked at again when more is known of the clock.
 CREATE TABLE quarantine (
@@ -84,15 +88,25 @@ CREATE TABLE removed (
     PRIMARY KEY (log, stream, why)
 ) STRICT, WITHOUT ROWID;
 
+-- A number up to here that has no block had one, and it was freed or evicted, unless a gap names it.
+ALTER TABLE log ADD COLUMN removed_through INTEGER NOT NULL DEFAULT 0;
+
 -- A time in which something could not go on, and why: what `nowbridge why` reads out.
 CREATE TABLE spell (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
-    -- 'sink NAME', 'watch ADDRESS', 'outbox', 'clock'
+    -- 'sink NAME', 'watch ADDRESS', 'radio', 'outbox', 'nowbridge'
     subject  TEXT NOT NULL,
     reason   TEXT NOT NULL,
     detail   TEXT NOT NULL,
     began_us INTEGER NOT NULL,
-    ended_us INTEGER
+    ended_us INTEGER,
+    -- Whether nowbridge ended before it did; ended_us is then when nowbridge was started again.
+    interrupted INTEGER NOT NULL DEFAULT 0 CHECK (interrupted IN (0, 1))
 ) STRICT;
 
 CREATE INDEX spell_began ON spell (began_us);
+
+-- From this anchor on, those of its boot from voids_from up to it count no more; whoever rebuilds what was made before it does not
+-- see it. NULL: it voids none.
+ALTER TABLE anchor ADD COLUMN voids_from INTEGER;
+CREATE INDEX anchor_voiding ON anchor (log, boot, id) WHERE voids_from IS NOT NULL;

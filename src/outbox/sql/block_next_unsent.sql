@@ -1,3 +1,8 @@
-SELECT min(seq) FROM block
-WHERE log = ?1 AND stream = ?2
-  AND seq > coalesce((SELECT through_seq FROM upload_cursor WHERE sink = ?3 AND log = ?1 AND kind = ?4), 0)
+SELECT next.seq, CASE WHEN next.seq = cursor.through_seq + 1 THEN cursor.into_next ELSE 0 END
+FROM (
+    SELECT min(seq) AS seq FROM block
+    WHERE log = ?1 AND stream = ?2
+      AND seq > coalesce((SELECT through_seq FROM upload_cursor WHERE sink = ?3 AND log = ?1 AND kind = ?4), 0)
+) AS next
+LEFT JOIN upload_cursor AS cursor ON cursor.sink = ?3 AND cursor.log = ?1 AND cursor.kind = ?4
+WHERE next.seq IS NOT NULL

@@ -1,4 +1,7 @@
-SELECT unsent.first_seq, unsent.blocks, unsent.samples, block.received_s
+SELECT
+    unsent.first_seq, unsent.blocks, block.received_s,
+    iif(unsent.first_seq = cursor.through_seq + 1, cursor.into_next, 0) AS skip,
+    unsent.samples - iif(unsent.first_seq = cursor.through_seq + 1, cursor.into_next, 0) AS samples
 FROM (
     SELECT min(seq) AS first_seq, count(*) AS blocks, sum(n) AS samples
     FROM block INDEXED BY block_stream
@@ -6,3 +9,4 @@ FROM (
       AND seq > coalesce((SELECT through_seq FROM upload_cursor WHERE sink = ?3 AND log = ?1 AND kind = ?4), 0)
 ) AS unsent
 JOIN block ON block.log = ?1 AND block.seq = unsent.first_seq
+LEFT JOIN upload_cursor AS cursor ON cursor.sink = ?3 AND cursor.log = ?1 AND cursor.kind = ?4

@@ -25,9 +25,9 @@ pub(super) struct WatchClock {
 impl WatchClock {
     /// A clock whose ticks run `drift_ppm` too fast (or, negative, too slow), and read `age` now.
     pub fn new(truth: Clock, drift_ppm: i32, boot: Boot, age: Duration) -> Self {
-        // The system's clock may be set while the simulation runs; the truth may not.
+        // The clock of a host may be set while the simulation runs; the truth may not.
         let truth = match truth {
-            Clock::System => Clock::simulated(truth.now()),
+            Clock::System | Clock::Host(_) => Clock::simulated(truth.now()),
             simulated @ Clock::Simulated { .. } => simulated,
         };
         let mut clock = Self { truth, drift_ppm, boot, boots: BTreeMap::new() };

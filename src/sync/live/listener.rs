@@ -42,8 +42,9 @@ impl<'a> Listener<'a> {
         told: &'a watch::Sender<Listening>,
         report: &'a mut SessionReport,
     ) -> Self {
-        if !clock.is_set() {
-            tracing::warn!(now = %clock.now(), "This computer's clock is not set; what is measured waits for a time.");
+        report.clock = clock.trust();
+        if !report.clock.is_believed() {
+            tracing::warn!(now = %clock.now(), reason = %report.clock, "What is measured waits for a time.");
         }
         let before = (store.shelf.sealed_so_far(), store.shelf.dropped_so_far());
         let due = (!store.shelf.is_empty()).then(Instant::now);

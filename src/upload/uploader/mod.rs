@@ -1,9 +1,12 @@
 //! The loop: what is waiting, batch after batch, kind after kind.
 
 mod delivery;
+mod lane;
 mod refusal;
+mod release;
+mod told;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +20,9 @@ use super::status::{HoldReason, UploadState, UploadStatus};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::measurement::{Kind, UtcMicros};
-use crate::outbox::{Backlog, LogKey, Outbox, OutboxError, SinkName};
+use crate::outbox::{AnchorKey, BatchState, LogKey, Outbox, OutboxError, QuarantineKey, SinkName, Span};
+use lane::{Lane, LaneKey};
+use told::Told;
 
 /// The first wait after a failure.
 const RETRY_FLOOR: Duration = Duration::from_secs(2);
@@ -27,6 +32,8 @@ const RETRY_CEILING: Duration = Duration::from_mins(15);
 const PROBE: Duration = Duration::from_mins(5);
 /// How often somebody may have logged in: to look costs no request.
 const LOGIN_PROBE: Duration = Duration::from_secs(15);
+/// How often what arrives ends the wait of a kind of which the cloud takes nothing.
+const EAGER_ROUNDS: usize = 4;
 /// How long a full or locked disk is left alone.
 const OUTBOX_RETRY: Duration = Duration::from_secs(30);
 
@@ -68,9 +75,18 @@ pub struct Uploader<R> {
     status: watch::Sender<UploadStatus>,
     arrivals: Arc<Notify>,
     backoff: Backoff,
-    refused: BTreeMap<(LogKey, Kind), Refused>,
+    refused: BTreeMap<LaneKey, Refused>,
+    /// So many samples from the next one on hold something that is refused.
+    suspects: BTreeMap<LaneKey, u64>,
+    /// After a dead letter batches begin small and double: where one sample is refused, so may be the next ones.
+    paces: BTreeMap<LaneKey, u64>,
+    /// The last that was taken of a kind.
+    taken: BTreeMap<(LogKey, Kind), Span>,
     /// What a batch of a kind may hold at most, where the receiver found one too large.
     limits: BTreeMap<Kind, u64>,
+    /// Up to which anchor it is known that a run in quarantine has no date.
+    looked: BTreeMap<QuarantineKey, Option<AnchorKey>>,
+    told: Told,
 }
 
 /// A kind of a log of which the cloud takes nothing.
@@ -79,6 +95,10 @@ struct Refused {
     detail: String,
     /// When it is tried again.
     again: Instant,
+    /// Samples that waited when it was tried: another one may show that the cloud is not at fault.
+    samples: u64,
+    /// How often it was tried.
+    rounds: usize,
 }
 
 /// Why the loop stops sending for a while.
@@ -141,7 +161,12 @@ impl<R: Receiver> Uploader<R> {
             arrivals,
             backoff,
             refused: BTreeMap::new(),
+            suspects: BTreeMap::new(),
+            paces: BTreeMap::new(),
+            taken: BTreeMap::new(),
             limits: BTreeMap::new(),
+            looked: BTreeMap::new(),
+            told: Told::default(),
         }
     }
 
@@ -175,53 +200,69 @@ impl<R: Receiver> Uploader<R> {
 
     /// Sends everything that can be sent now. What it leaves behind, if anything, is refused, kind by kind.
     async fn drain(&mut self) -> Result<Option<Hold>, Stop> {
+        self.release().await?;
         loop {
             let mut moved = false;
             let (mut synthetic, mut undated) = (0, 0);
-            for backlog in self.waiting().await? {
-                if backlog.synthetic && !self.config.takes_synthetic {
-                    synthetic += backlog.samples;
+            for lane in self.waiting().await? {
+                if lane.synthetic && !self.config.takes_synthetic {
+                    synthetic += lane.samples;
                     continue;
                 }
-                if self.is_refused(&backlog) {
+                if self.is_refused(&lane) {
                     continue;
                 }
                 self.check_admission().await?;
-                match self.step(&backlog).await? {
+                let step = match self.step(&lane).await {
+                    // What was on its way was evicted meanwhile.
+                    Err(Stop::Failed(UploadError::Outbox(OutboxError::NotOpen {
+                        state: BatchState::Recut,
+                        ..
+                    }))) => Step::Moved,
+                    step => step?,
+                };
+                match step {
                     Step::Moved => moved = true,
-                    Step::Undated => undated += backlog.samples,
+                    Step::Undated => undated += lane.samples,
                     Step::Refused => {}
                 }
             }
-            self.status.send_modify(|status| {
-                status.held_synthetic = synthetic;
-                status.held_undated = undated;
-            });
             if !moved {
+                self.status.send_modify(|status| {
+                    status.held_synthetic = synthetic;
+                    status.held_undated = undated;
+                });
                 return Ok(self.refusal());
             }
         }
     }
 
-    /// What waits, longest waiting first. After a failure another kind goes first: if one makes the cloud fail, the rest must
+    /// What waits, longest waiting first, and the oldest errand of each kind of each log: a batch of each in turn, so that neither
+    /// errands nor new data wait for the other. After a failure another one goes first: if one makes the cloud fail, the rest must
     /// not wait for it.
-    async fn waiting(&self) -> Result<Vec<Backlog>, OutboxError> {
-        let mut waiting = self.outbox.backlog(&self.config.sink).await?;
+    async fn waiting(&self) -> Result<Vec<Lane>, OutboxError> {
+        let backlog = self.outbox.backlog(&self.config.sink).await?;
+        let mut waiting: Vec<Lane> = backlog.into_iter().map(Lane::from).collect();
+        let mut seen = BTreeSet::new();
+        let errands = self.outbox.errands(&self.config.sink).await?;
+        let first = errands.into_iter().filter(|errand| seen.insert((errand.log, errand.kind)));
+        waiting.extend(first.map(Lane::from));
         let turn = self.backoff.failures() as usize % waiting.len().max(1);
         waiting.rotate_left(turn);
         Ok(waiting)
     }
 
-    fn is_refused(&self, backlog: &Backlog) -> bool {
-        let refused = self.refused.get(&(backlog.log, backlog.kind));
-        refused.is_some_and(|refused| Instant::now() < refused.again)
+    fn is_refused(&self, lane: &Lane) -> bool {
+        let is_over = |refused: &Refused| refused.rounds < EAGER_ROUNDS && lane.samples > refused.samples;
+        let refused = self.refused.get(&lane.key());
+        refused.is_some_and(|refused| Instant::now() < refused.again && !is_over(refused))
     }
 
     /// The refused kind that is tried again first.
     fn refusal(&self) -> Option<Hold> {
         let now = Instant::now();
         let waiting = self.refused.values().filter(|refused| now < refused.again);
-        let Refused { detail, again } = waiting.min_by_key(|refused| refused.again)?;
+        let Refused { detail, again, .. } = waiting.min_by_key(|refused| refused.again)?;
         Some(Hold { reason: HoldReason::Refused { detail: detail.clone() }, wait: *again - now })
     }
 
@@ -251,11 +292,10 @@ impl<R: Receiver> Uploader<R> {
         }
     }
 
-    fn hold(&self, hold: Hold) -> Duration {
+    fn hold(&mut self, hold: Hold) -> Duration {
         let wait = i64::try_from(hold.wait.as_micros()).unwrap_or(i64::MAX / 4);
         let until = UtcMicros(self.clock.now().0.saturating_add(wait));
-        let known = matches!(&self.status.borrow().state, UploadState::Holding { reason, .. } if *reason == hold.reason);
-        if !known {
+        if self.told.is_hold_due(&hold.reason) {
             tracing::warn!(reason = ?hold.reason, %until, "Uploading waits; collecting goes on.");
         }
         self.show(UploadState::Holding { reason: hold.reason, until });

@@ -1,25 +1,48 @@
 //! What to do with a batch that the cloud does not take.
 //!
-//! A batch that is too large or refused is halved until one block is left. Whether that block is at fault, or the cloud (or
-//! what we make of every block), shows when the newest block of the kind is sent beside it: only if the cloud takes that one
-//! is the refused one put aside. Otherwise the kind waits, whole, while other kinds go on.
+//! A batch that is too large or refused is halved until one sample is left; what is known to hold something refused is not sent
+//! whole again, so that each request halves it. Whether the sample is at fault, or the cloud (or what we make of every sample),
+//! shows when others are sent beside it: only if the cloud takes one of those is the refused one put aside. Otherwise the kind
+//! waits, whole, while other kinds go on.
 
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{RETRY_CEILING, Refused, Step, Stop, Uploader, uncut};
-use crate::outbox::{Backlog, Batch, DeadLetter, NewBatch};
-use crate::upload::batching::{Bounds, Next, cut};
+use super::lane::Lane;
+use super::{EAGER_ROUNDS, RETRY_CEILING, Refused, Step, Stop, Uploader, uncut};
+use crate::outbox::{Batch, DeadLetter, ErrandWhy, NewBatch, Position, Span};
+use crate::upload::batching::{Bounds, Next, Purpose, cut};
 use crate::upload::receiver::{Failure, Parcel, Receiver, Verdict};
 use crate::wire::bridge::Seq;
 
+/// How many others are sent to learn whether the cloud takes any.
+const PROBES: usize = 3;
+
 impl<R: Receiver> Uploader<R> {
+    /// Notes that a batch was taken.
+    pub(super) fn taken(&mut self, lane: &Lane, batch: &Batch) {
+        let key = lane.key();
+        self.refused.remove(&key);
+        self.taken.insert((batch.log, batch.kind), batch.span);
+        if let Some(pace) = self.paces.get_mut(&key) {
+            *pace = pace.saturating_mul(2);
+            if *pace > self.config.max_samples {
+                self.paces.remove(&key);
+            }
+        }
+        if let Some(left) = self.suspects.get_mut(&key) {
+            *left = left.saturating_sub(batch.samples.into());
+            if *left == 0 {
+                self.suspects.remove(&key);
+            }
+        }
+    }
+
     /// Decides what a failed upload means.
     pub(super) async fn not_taken(
         &mut self,
-        backlog: &Backlog,
+        lane: &Lane,
         batch: &Batch,
-        blocks: usize,
         failure: Failure,
     ) -> Result<Step, Stop> {
         if failure.verdict == Verdict::KeyReused && batch.attempts > 0 {
@@ -29,43 +52,93 @@ impl<R: Receiver> Uploader<R> {
             return Err(Stop::Hold(self.hold_for(failure)));
         }
         let too_large = failure.verdict == Verdict::TooLarge;
-        if blocks > 1 {
+        if batch.samples > 1 {
+            let half = u64::from(batch.samples / 2);
             if too_large {
-                self.limits.insert(batch.kind, u64::from(batch.samples / 2).max(1));
+                self.limits.insert(batch.kind, half);
+            } else {
+                self.suspects.insert(lane.key(), batch.samples.into());
             }
-            return self.halve(batch, blocks).await;
+            return self.halve(lane, batch, half).await;
         }
-        if !self.takes_another(backlog, batch).await? {
-            return Ok(self.set_back(batch, &failure));
+        let is_retry = lane.errand.as_ref().is_some_and(|errand| errand.why == ErrandWhy::Retry);
+        // A letter that stays dead says nothing about the cloud, and loses nothing if the cloud is at fault.
+        if !is_retry && !self.takes_another(lane, batch).await? {
+            return Ok(self.set_back(lane, batch, &failure));
+        }
+        if too_large {
+            // It was not the number of samples.
+            self.limits.remove(&batch.kind);
         }
         let letter = DeadLetter {
-            reason: if too_large { "too large for the cloud".into() } else { "refused by the cloud".into() },
+            reason: if too_large { "too large for the receiver".into() } else { "refused".into() },
             status: failure.status,
             response: Some(failure.detail),
         };
-        self.put_aside(batch, letter).await
+        self.put_aside(lane, batch, letter).await
     }
 
-    /// Whether the cloud takes the newest block of the kind at this very moment.
+    /// Whether the cloud takes another sample of the kind at this very moment.
     ///
-    /// This is a question, not a delivery, and the ledger knows nothing of it: the block comes again in a batch of its own
-    /// when its turn comes, and the cloud keeps one row a second.
-    async fn takes_another(&mut self, backlog: &Backlog, batch: &Batch) -> Result<bool, Stop> {
-        let &Batch { log, kind, last, .. } = batch;
-        let newest = self.outbox.block_before(log, batch.stream(), Seq(u32::MAX)).await?;
-        let Some(newest) = newest.map(|block| block.seq).filter(|newest| *newest > last) else {
-            return Ok(false);
-        };
-        let bounds = Bounds { log, kind, first: newest, last: newest, max_samples: u64::MAX, horizon: None };
-        let next = cut(&self.outbox, &self.config.sink, bounds).await.map_err(uncut(kind))?;
-        let Next::Ready(cut) = next else { return Ok(false) };
-        let Backlog { device, synthetic, .. } = *backlog;
-        let parcel = Parcel { device, synthetic, key: Uuid::new_v4(), table: cut.table };
-        match self.receiver.deliver(&parcel).await {
-            Ok(_) => Ok(true),
-            Err(failure) if failure.is_about_the_parcel() => Ok(false),
-            Err(failure) => Err(Stop::Hold(self.hold_for(failure))),
+    /// This is a question, not a delivery, and the ledger knows nothing of it: the sample comes again, or came before, in a batch of
+    /// its own, and the cloud keeps one row a second.
+    async fn takes_another(&mut self, lane: &Lane, batch: &Batch) -> Result<bool, Stop> {
+        let &Batch { log, kind, span: beside, .. } = batch;
+        let mut others = self.others(batch).await?;
+        let rounds = self.refused.get(&lane.key()).map_or(0, |refused| refused.rounds);
+        // To ask a cloud that has refused them all, one is enough; another one each time.
+        let (enough, turn) = if rounds < EAGER_ROUNDS { (PROBES, 0) } else { (1, rounds) };
+        let turn = turn % others.len().max(1);
+        others.rotate_left(turn);
+        let mut asked = 0;
+        for other in others {
+            let purpose = Purpose::Probe { beside };
+            let bounds = Bounds { log, kind, span: other, max_samples: 1, horizon: None, purpose };
+            let next = cut(&self.outbox, &self.config.sink, bounds).await.map_err(uncut(kind))?;
+            let Next::Ready(cut) = next else { continue };
+            let &Lane { device, synthetic, .. } = lane;
+            let parcel = Parcel { device, synthetic, key: Uuid::new_v4(), table: cut.table };
+            match self.receiver.deliver(&parcel).await {
+                Ok(_) => return Ok(true),
+                Err(failure) if failure.is_about_the_parcel() => asked += 1,
+                Err(failure) => return Err(Stop::Hold(self.hold_for(failure))),
+            }
+            if asked == enough {
+                break;
+            }
         }
+        Ok(false)
+    }
+
+    /// Samples beside a batch of one: the last that was taken, the newest of all, the next, and those before.
+    async fn others(&self, batch: &Batch) -> Result<Vec<Span>, Stop> {
+        let &Batch { log, kind, span, .. } = batch;
+        let (stream, newest) = (batch.stream(), Seq(u32::MAX));
+        let mut places = Vec::new();
+        if let Some(taken) = self.taken.get(&(log, kind)) {
+            let last = self.outbox.blocks(log, stream, taken.last..=taken.last, 1).await?;
+            let end = last.iter().filter_map(|block| taken.upto.unwrap_or(block.samples).checked_sub(1));
+            places.extend(end.map(|sample| Position { seq: taken.last, sample }));
+        }
+        if let Some(block) = self.outbox.block_before(log, stream, newest).await? {
+            places.push(Position { seq: block.seq, sample: block.samples.saturating_sub(1) });
+        }
+        for block in self.outbox.blocks(log, stream, span.last..=newest, 2).await? {
+            let behind = if block.seq == span.last { span.upto } else { Some(0) };
+            let behind = behind.filter(|behind| *behind < block.samples);
+            places.extend(behind.map(|sample| Position { seq: block.seq, sample }));
+        }
+        if let Some(sample) = span.skip.checked_sub(1) {
+            places.push(Position { seq: span.first, sample });
+        }
+        if let Some(block) = self.outbox.block_before(log, stream, span.first).await? {
+            places.push(Position { seq: block.seq, sample: block.samples.saturating_sub(1) });
+        }
+        let own = |place: &Position| *place >= span.start() && *place < span.end();
+        places.retain(|place| !own(place));
+        let mut known = std::collections::BTreeSet::new();
+        places.retain(|place| known.insert(*place));
+        Ok(places.into_iter().map(Span::sample).collect())
     }
 
     /// Gives the same rows a new key. An earlier attempt was stored under the old one, zipped otherwise (by the nowbridge
@@ -75,8 +148,8 @@ impl<R: Receiver> Uploader<R> {
             sink: batch.sink.clone(),
             log: batch.log,
             kind: batch.kind,
-            first: batch.first,
-            last: batch.last,
+            span: batch.span,
+            errand: batch.errand,
             anchor_horizon: batch.anchor_horizon,
             rows: batch.rows,
             csv_sha256: batch.csv_sha256,
@@ -86,37 +159,56 @@ impl<R: Receiver> Uploader<R> {
         Ok(Step::Moved)
     }
 
-    /// Lets the kind wait: nothing of it is taken, so nothing of it is put aside.
-    fn set_back(&mut self, batch: &Batch, failure: &Failure) -> Step {
+    /// Lets the kind wait: nothing of it is taken, so nothing of it is put aside. There may have been nothing good to compare with, so
+    /// what arrives next ends the wait, the first few times.
+    fn set_back(&mut self, lane: &Lane, batch: &Batch, failure: &Failure) -> Step {
         let detail = format!("{}: {failure}", batch.kind);
         let again = Instant::now() + RETRY_CEILING;
         // If size was the complaint, it was not the fault.
         self.limits.remove(&batch.kind);
-        self.refused.insert((batch.log, batch.kind), Refused { detail, again });
+        self.suspects.remove(&lane.key());
+        let rounds = self.refused.get(&lane.key()).map_or(1, |refused| refused.rounds + 1);
+        let refused = Refused { detail, again, samples: lane.samples, rounds };
+        self.refused.insert(lane.key(), refused);
         Step::Refused
     }
 
     /// Replaces the batch by its first half.
-    async fn halve(&self, batch: &Batch, blocks: usize) -> Result<Step, Stop> {
-        let half = (blocks / 2).max(1);
-        let stream = batch.stream();
-        let limit = u32::try_from(half).unwrap_or(u32::MAX);
-        let kept = self.outbox.blocks(batch.log, stream, batch.first..=batch.last, limit).await?;
-        let last = kept.last().map_or(batch.first, |block| block.seq);
-        let bounds = Bounds { last, ..Bounds::of(batch) };
+    async fn halve(&mut self, lane: &Lane, batch: &Batch, half: u64) -> Result<Step, Stop> {
         let kind = batch.kind;
-        let next = cut(&self.outbox, &self.config.sink, bounds).await.map_err(uncut(kind))?;
-        let Next::Ready(cut) = next else { return Ok(Step::Moved) };
-        self.outbox.recut(batch.key, cut.batch(&batch.sink, batch.log)).await?;
-        tracing::info!(%kind, blocks = half, "The cloud refused a batch; half of it is tried.");
+        let mut half = half.max(1);
+        let cut = loop {
+            let bounds = Bounds { max_samples: half, ..Bounds::of(batch, lane.purpose()) };
+            let next = cut(&self.outbox, &self.config.sink, bounds).await.map_err(uncut(kind))?;
+            let Next::Ready(cut) = next else { return Ok(Step::Moved) };
+            // A span with holes has fewer samples than it seems to have.
+            if half == 1 || cut.span != batch.span {
+                break cut;
+            }
+            half /= 2;
+        };
+        self.outbox.recut(batch.key, cut.batch(&batch.sink, batch.log, batch.errand)).await?;
+        if self.told.is_due("halved") {
+            tracing::info!(%kind, samples = half, "The cloud refused a batch; half of it is tried.");
+        }
         Ok(Step::Moved)
     }
 
-    pub(super) async fn put_aside(&mut self, batch: &Batch, letter: DeadLetter) -> Result<Step, Stop> {
-        tracing::error!(kind = %batch.kind, from = %batch.first, to = %batch.last, reason = %letter.reason, "Blocks became dead letters.");
-        let blocks = self.outbox.dead_letter(batch.key, letter).await?;
-        self.refused.remove(&(batch.log, batch.kind));
-        self.status.send_modify(|status| status.dead += blocks);
+    pub(super) async fn put_aside(
+        &mut self,
+        lane: &Lane,
+        batch: &Batch,
+        letter: DeadLetter,
+    ) -> Result<Step, Stop> {
+        if self.told.is_due("dead letter") {
+            tracing::error!(kind = %batch.kind, samples = %batch.span, reason = %letter.reason, "Samples became dead letters; the ledger has all there are.");
+        }
+        let letters = self.outbox.dead_letter(batch.key, letter).await?;
+        self.refused.remove(&lane.key());
+        // Whether there is more of the kind in what was refused is not known.
+        self.suspects.remove(&lane.key());
+        self.paces.insert(lane.key(), 1);
+        self.status.send_modify(|status| status.dead += letters);
         Ok(Step::Moved)
     }
 }

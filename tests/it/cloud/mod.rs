@@ -2,6 +2,6 @@
 mod a_login_is_made_once;
 mod a_login_is_renewed_once;
 mod a_login_outlasts_trouble;
-mod a_wrong_clock_is_told_apart;
+pub mod a_wrong_clock_is_told_apart;
 mod measurements_go_both_ways;
 mod only_the_api_counts;

@@ -10,7 +10,7 @@ use nowbridge::control::{self, Client, ControlError, Fault, Parts, RadioView, St
 use nowbridge::measurement::UtcMicros;
 use nowbridge::outbox::Outbox;
 use nowbridge::radio::RadioState;
-use nowbridge::sync::RecoveryCounts;
+use nowbridge::sync::{ClockStatus, RecoveryCounts};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::watch;
@@ -58,7 +58,10 @@ async fn as_soon_as_the_radio_had_to_be_helped() {
         radio: Some(RadioView { state: state.subscribe(), recovery: recovery.subscribe() }),
         seats: seats.subscribe(),
         desk: None,
+        time: watch::channel(ClockStatus::default()).1,
         cloud: None,
+        sinks: Vec::new(),
+        arrivals: Arc::default(),
         failing: failing.subscribe(),
     };
     let (_stage, stages) = watch::channel(Stage::Running(Arc::new(parts)));

@@ -1,13 +1,21 @@
 //! Stories about the outbox.
 
+mod a_backup_is_whole;
 mod a_batch_is_written_down_before_it_is_sent;
+mod a_batch_may_end_inside_a_block;
 mod a_commit_takes_no_simulated_time;
 mod a_counter_that_goes_backwards_starts_an_era;
+mod a_damaged_outbox_begins_anew;
+mod a_full_disk_still_drains;
+mod a_reader_does_not_stop_the_log;
 mod an_address_is_bound_to_one_device;
 mod it_is_small_on_the_disk;
 mod nothing_happens_that_a_simple_model_does_not_know;
+mod nothing_is_unaccounted_for;
 mod one_process_at_a_time;
 mod only_its_own_files_are_opened;
 mod receipt_and_cursor_move_together;
 mod rows_and_cursor_move_together;
+mod the_oldest_makes_way_and_is_named;
+mod what_everyone_has_is_freed;
 mod what_was_answered_is_there_after_a_crash;

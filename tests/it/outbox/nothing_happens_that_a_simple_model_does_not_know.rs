@@ -177,7 +177,7 @@ impl Trial {
     async fn recut(&mut self, kind: Kind, blocks: usize) {
         let Some(old) = self.model.open.get(&kind) else { return };
         let Some(new) = self.cut(kind, blocks).await else { return };
-        let grows = new.last > old.last;
+        let grows = new.span.end() > old.span.end();
         match self.outbox.recut(old.key, new).await {
             Ok(smaller) => assert!(!grows && self.model.open.insert(kind, smaller).is_some()),
             Err(error) => assert!(grows && matches!(error, OutboxError::NotARecut(_)), "{error}"),
@@ -187,7 +187,7 @@ impl Trial {
     async fn settle(&mut self, kind: Kind) {
         let Some(open) = self.model.open.remove(&kind) else { return };
         self.outbox.settle(open.key, receipt()).await.unwrap();
-        self.model.through.insert(kind, open.last.0);
+        self.model.through.insert(kind, open.span.last.0);
         *self.model.sent.entry(kind).or_default() += u64::from(open.samples);
     }
 
@@ -196,7 +196,7 @@ impl Trial {
         let letter = DeadLetter { reason: "poison".to_owned(), status: None, response: None };
         let moved = self.outbox.dead_letter(open.key, letter).await.unwrap();
         assert_eq!(moved * 60, u64::from(open.samples));
-        self.model.through.insert(kind, open.last.0);
+        self.model.through.insert(kind, open.span.last.0);
         *self.model.dead.entry(kind).or_default() += u64::from(open.samples);
     }
 

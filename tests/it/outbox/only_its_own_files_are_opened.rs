@@ -49,32 +49,6 @@ async fn a_text_file_is_refused() {
 }
 
 #[tokio::test]
-async fn a_damaged_page_is_refused() {
-    let opened = Opened::new().await;
-    opened.append(1..=500).await.unwrap();
-    opened.outbox.close().await.unwrap();
-    let file = opened.dir.path().join("outbox.db");
-    let mut bytes = fs::read(&file).unwrap();
-    let page = bytes.len() - 2 * 4096;
-    bytes[page..page + 4096].fill(0xA5);
-    fs::write(&file, bytes).unwrap();
-    let error = refusal_that_leaves_it_alone(opened.dir.path()).await;
-    assert!(matches!(error, OutboxError::Corrupt { .. }), "{error}");
-}
-
-#[tokio::test]
-async fn a_log_without_its_database_is_not_thrown_away() {
-    let opened = Opened::new().await;
-    opened.append(1..=3).await.unwrap();
-    let left = TempDir::new().unwrap();
-    let log = left.path().join("outbox.db-wal");
-    fs::copy(opened.dir.path().join("outbox.db-wal"), &log).unwrap();
-    let error = open(left.path()).await.unwrap_err();
-    assert!(matches!(error, OutboxError::Corrupt { .. }), "{error}");
-    assert!(fs::metadata(log).unwrap().len() > 0);
-}
-
-#[tokio::test]
 async fn a_half_made_database_is_made_again() {
     let dir = TempDir::new().unwrap();
     fs::write(dir.path().join("outbox.new"), "half a header").unwrap();

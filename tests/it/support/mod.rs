@@ -9,7 +9,10 @@ pub mod cloud;
 pub mod daemon;
 #[cfg(feature = "sim")]
 pub mod fake_bluez;
+pub mod influx;
 pub mod memory_cloud;
+#[cfg(feature = "mqtt")]
+pub mod mosquitto;
 pub mod outbox;
 #[cfg(feature = "sim")]
 pub mod pairing;

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use nowbridge::clock::Clock;
 use nowbridge::measurement::{Kind, UtcMicros};
 use nowbridge::outbox::{
-    Appended, GapCause, Log, LogKey, NewBatch, NewBlock, NewGap, Outbox, OutboxError, Receipt, SessionKey,
-    SinkName,
+    Appended, GapCause, Limits, Log, LogKey, NewBatch, NewBlock, NewGap, Outbox, OutboxError, Receipt,
+    SessionKey, SinkName, Span,
 };
 use nowbridge::wire::bridge::{Boot, DeviceId, LogId, Seq, Stream};
 use tempfile::TempDir;
@@ -73,6 +73,16 @@ pub async fn open(dir: &Path) -> Result<Outbox, OutboxError> {
     Outbox::open(dir, Clock::simulated(NOON)).await
 }
 
+/// Opens the outbox in `dir` at [`NOON`], to take no more room than that.
+pub async fn open_limited(dir: &Path, limits: Limits) -> Result<Outbox, OutboxError> {
+    Outbox::open_limited(Outbox::claim(dir).await?, Clock::simulated(NOON), limits).await
+}
+
+/// A block of 200 samples that is as long as blocks get.
+pub fn full_block(seq: u32, stream: Stream) -> NewBlock {
+    NewBlock { samples: 200, body: Bytes::from(seq.to_le_bytes().repeat(60)), ..block(seq, stream) }
+}
+
 /// A block of 60 samples whose bytes follow from its number.
 pub fn block(seq: u32, stream: Stream) -> NewBlock {
     let body = Bytes::from(seq.to_le_bytes().repeat(15));
@@ -90,8 +100,8 @@ pub fn batch(log: LogKey, first: u32, last: u32) -> NewBatch {
         sink: cloud(),
         log,
         kind: Kind::HeartRate,
-        first: Seq(first),
-        last: Seq(last),
+        span: Span::blocks(Seq(first), Seq(last)),
+        errand: None,
         anchor_horizon: None,
         rows: 60,
         csv_sha256: [9; 32],

@@ -8,8 +8,10 @@ use bytes::Bytes;
 use nowbridge::clock::Clock;
 use nowbridge::cloud::Api;
 use nowbridge::measurement::{Kind, Quality, UtcMicros};
-use nowbridge::outbox::{Anchor, AnchorSource, Log, LogKey, NewBlock, Outbox, SessionKey, SinkName};
-use nowbridge::upload::{Nowatch, UploadError, UploadState, UploadStatus, Uploader, UploaderConfig};
+use nowbridge::outbox::{Anchor, AnchorSource, Log, LogKey, NewBlock, Outbox, SessionKey, SinkName, Tally};
+use nowbridge::upload::{
+    HoldReason, Nowatch, Receiver, UploadError, UploadState, UploadStatus, Uploader, UploaderConfig,
+};
 use nowbridge::wire::bridge::{Boot, LogId, RawBlock, Sample, Sealer, Seq, Stream, Verdict};
 use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
@@ -194,6 +196,13 @@ impl Depot {
         self.outbox.add_anchor(log, anchor).await.unwrap();
     }
 
+    /// Takes a block out of the database, as one that everybody has had.
+    pub fn forget(&self, seq: Seq) {
+        let database = rusqlite::Connection::open(self.dir.path().join("outbox.db")).unwrap();
+        let deleted = database.execute("DELETE FROM block WHERE seq = ?1", [seq.0]).unwrap();
+        assert_eq!(deleted, 1);
+    }
+
     /// The same files, opened by a new process.
     pub async fn reopened(self) -> Self {
         let Self { dir, outbox, log, session } = self;
@@ -205,6 +214,13 @@ impl Depot {
     /// Samples that wait.
     pub async fn waiting(&self) -> u64 {
         self.outbox.backlog(&sink()).await.unwrap().iter().map(|backlog| backlog.samples).sum()
+    }
+
+    /// Samples that were sent, are dead, and are held, of all kinds.
+    pub async fn counts(&self) -> (u64, u64, u64) {
+        let tallies = self.outbox.tallies(&sink()).await.unwrap();
+        let sum = |of: fn(&Tally) -> u64| tallies.iter().map(of).sum();
+        (sum(|it| it.sent), sum(|it| it.dead), sum(|it| it.held))
     }
 
     /// The dead letters, oldest first: number, reason and what the cloud said.
@@ -239,12 +255,16 @@ impl Loop {
     }
 
     pub fn start_with(config: UploaderConfig, api: impl Api, outbox: &Outbox) -> Self {
+        Self::to(config, Nowatch::new(api, Duration::from_hours(1)), outbox)
+    }
+
+    /// A loop that delivers to any receiver.
+    pub fn to<R: Receiver + Sync>(config: UploaderConfig, receiver: R, outbox: &Outbox) -> Self {
         // Not idle, so that being idle means that everything was looked at.
         let status = UploadStatus { state: UploadState::Stopped, ..UploadStatus::default() };
         let (status, seen) = watch::channel(status);
         let (arrivals, cancel) = (Arc::new(Notify::new()), CancellationToken::new());
         let clock = Clock::simulated(BOOTED);
-        let receiver = Nowatch::new(api, Duration::from_hours(1));
         let uploader = Uploader::new(receiver, config, outbox.clone(), clock, status, Arc::clone(&arrivals));
         let task = tokio::spawn(uploader.run(cancel.clone()));
         Self { arrivals, status: seen, cancel, task }
@@ -266,10 +286,24 @@ impl Loop {
 
     /// Tells an idle loop that something came, and waits until it has looked at everything.
     pub async fn idle_again(&mut self) {
+        self.again(|state| *state == UploadState::Idle).await;
+    }
+
+    /// Waits until there is nothing to do, or nothing but what the cloud refuses.
+    pub async fn settled(&mut self) {
+        self.until(|status| is_settled(&status.state)).await;
+    }
+
+    /// Tells a loop that something came, and waits until it has looked at everything.
+    pub async fn settled_again(&mut self) {
+        self.again(is_settled).await;
+    }
+
+    async fn again(&mut self, is_it: impl Fn(&UploadState) -> bool) {
         self.status.mark_unchanged();
         self.wake();
         while self.status.changed().await.is_ok() {
-            if self.status.borrow_and_update().state == UploadState::Idle {
+            if is_it(&self.status.borrow_and_update().state) {
                 break;
             }
         }
@@ -290,6 +324,11 @@ impl Loop {
         self.cancel.cancel();
         (&mut self.task).await.unwrap().unwrap();
     }
+}
+
+fn is_settled(state: &UploadState) -> bool {
+    use UploadState::{Holding, Idle};
+    matches!(state, Idle | Holding { reason: HoldReason::Refused { .. }, .. })
 }
 
 impl Drop for Loop {

@@ -2,11 +2,12 @@ use std::time::Duration;
 
 use nowbridge::clock::Clock;
 use nowbridge::measurement::UtcMicros;
-use nowbridge::outbox::Outbox;
+use nowbridge::outbox::{Limits, Outbox};
 use nowbridge::radio::air::LinkModel;
-use nowbridge::sync::{Mode, Outcome};
-use nowbridge::wire::bridge::LogStore;
+use nowbridge::sync::{FailureKind, Mode, Outcome};
+use nowbridge::wire::bridge::{LogStore, Seq, Stream};
 
+use crate::support::outbox::{WATCH, block, open_limited};
 use crate::support::sync::{Scene, worn_for};
 use crate::support::watcher::{AtWork, HOUR, MINUTE};
 
@@ -63,4 +64,30 @@ async fn a_store_that_fails_is_not_the_watchs_fault() {
     );
     assert_eq!(at_work.state().name(), "outbox_fails");
     assert_eq!(at_work.radio.diary().steps, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn near_the_end_of_its_room_it_leaves_history_on_the_watch_and_takes_what_is_live() {
+    let mut scene = Scene::new(worn_for(6)).await;
+    scene.outbox.close().await.unwrap();
+    let disk = rustix::fs::statvfs(scene.dir.path()).unwrap();
+    // Half of it is for others, and less than that is left.
+    let limits = Limits { keep_free: 2 * disk.f_bavail * disk.f_frsize, ..Limits::default() };
+    scene.outbox = open_limited(scene.dir.path(), limits).await.unwrap();
+    let report = scene.session().await;
+    let Outcome::Failed { reason, kind: FailureKind::Store, transient: true } = report.outcome else {
+        panic!("{report:?}")
+    };
+    assert!(reason.contains("stays on it"), "{reason}");
+    assert_eq!((report.fetched, scene.watch.with(|watch| watch.info().acked)), (0, Seq(0)));
+
+    let live = scene.outbox.host_log(WATCH, false).await.unwrap();
+    let session = scene.outbox.begin_session(WATCH, Some(live.log.key)).await.unwrap();
+    let block = vec![block(1, Stream::HEART_RATE)];
+    let taken = scene.outbox.append_anchored(live.log.key, session, vec![], block, vec![]).await.unwrap();
+    assert_eq!(taken.new, 1);
+
+    scene.outbox.close().await.unwrap();
+    scene.outbox = Outbox::open(scene.dir.path(), scene.clock).await.unwrap();
+    scene.complete_session().await;
 }

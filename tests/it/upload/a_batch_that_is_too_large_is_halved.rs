@@ -43,7 +43,7 @@ async fn until_it_fits_and_what_fits_is_remembered() {
 #[tokio::test(start_paused = true)]
 async fn a_cloud_that_takes_nothing_at_all_has_another_problem() {
     let (depot, expected) = six_hours().await;
-    let cloud = MemoryCloud::judging(up_to(50));
+    let cloud = MemoryCloud::judging(up_to(0));
     let mut uploading = Loop::start(cloud.clone(), &depot.outbox);
     let status = uploading.holding().await;
     let UploadState::Holding { reason: HoldReason::Refused { detail }, .. } = status.state else {

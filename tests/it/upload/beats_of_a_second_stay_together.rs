@@ -8,7 +8,7 @@ use crate::support::upload::{BOOTED, Depot, Held, Loop, Recorder, beats, config,
 
 #[tokio::test(start_paused = true)]
 async fn even_if_the_strap_is_so_loose_that_a_second_holds_three_runs() {
-    // Each block is a batch of its own, and a run of one beat is a block of its own.
+    // Each beat is a batch of its own.
     let one_by_one = UploaderConfig { max_samples: 1, ..config() };
     let pulse =
         [(9_300, 0), (10_100, 0), (10_400, 0), (10_900, 0), (11_400, 500), (12_050, 650), (14_000, 0)];
@@ -21,12 +21,12 @@ async fn even_if_the_strap_is_so_loose_that_a_second_holds_three_runs() {
     let status = Loop::start_with(one_by_one, cloud.clone(), &depot.outbox).idle().await;
 
     assert_eq!(cloud.held(), expected);
-    assert_eq!((status.batches, depot.waiting().await), (5, 0));
+    assert_eq!((status.batches, depot.waiting().await), (7, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_ends_is_marked_once_the_next_has_begun() {
-    let one_by_one = UploaderConfig { max_samples: 1, ..config() };
+    let one_by_one = UploaderConfig { max_samples: 3, ..config() };
     let depot = Depot::holding(&mut Recorder::new()).await;
     let cloud = MemoryCloud::new();
     let mut uploading = Loop::start_with(one_by_one, cloud.clone(), &depot.outbox);

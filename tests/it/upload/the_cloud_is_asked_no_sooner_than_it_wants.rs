@@ -85,3 +85,72 @@ async fn what_will_not_mend_itself_is_looked_at_seldom_and_never_given_up() {
         assert_eq!(depot.waiting().await, 0);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_may_mend_itself_is_tried_for_ever_with_the_same_bytes() {
+    for status in [408, 425, 429, 503] {
+        let (_, depot) = something().await;
+        let cloud = MemoryCloud::judging(move |_| Verdict::Refuse(answer(status, "not now")));
+        let mut uploading = Loop::start(cloud.clone(), &depot.outbox);
+        let began = Instant::now();
+        uploading.until(|_| began.elapsed() > Duration::from_hours(24)).await;
+        assert_eq!((depot.waiting().await, depot.dead().await), (1, vec![]));
+        let parcels = cloud.parcels();
+        // Every quarter of an hour at the latest, every few minutes on average.
+        assert!((48..300).contains(&parcels.len()), "{} attempts in half a day", parcels.len());
+        assert!(
+            parcels.iter().all(|parcel| (&parcel.key, &parcel.zip) == (&parcels[0].key, &parcels[0].zip))
+        );
+        cloud.judge(|_| Verdict::Take);
+        uploading.idle().await;
+        assert_eq!(depot.waiting().await, 0);
+    }
+}
+
+/// How long the loop waits after an answer with these headers, seconds.
+#[cfg(feature = "sim")]
+async fn wait_after(headers: &'static [(&'static str, &'static str)]) -> i64 {
+    use axum::body::Body;
+    use axum::response::Response;
+
+    use crate::support::served_cloud::ServedCloud;
+    use crate::support::upload::BOOTED;
+
+    let (_, depot) = something().await;
+    let cloud = ServedCloud::open().await;
+    let client = cloud.logged_in().await;
+    cloud.instead(move |asked| {
+        let refusal = headers
+            .iter()
+            .fold(Response::builder().status(429), |answer, (name, value)| answer.header(*name, *value));
+        (!asked.key.is_empty()).then(|| refusal.body(Body::empty()).unwrap())
+    });
+    let status = Loop::start(client, &depot.outbox).holding().await;
+    assert_eq!(depot.waiting().await, 1);
+    match status.state {
+        UploadState::Holding { reason: HoldReason::Unavailable { .. }, until } => {
+            until.since(BOOTED) / 1_000_000
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[cfg(feature = "sim")]
+#[tokio::test]
+async fn retry_after_is_understood_in_every_form_and_never_silences_for_more_than_a_day() {
+    const DATE: (&str, &str) = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+    for (headers, wait) in [
+        (&[("retry-after", "600")][..], 600),
+        (&[("retry-after", "Sun, 06 Nov 1994 08:59:37 GMT"), DATE], 600),
+        (&[("retry-after", "99999999999")], 86_400),
+        (&[("retry-after", "Thu, 31 Dec 2099 23:59:59 GMT"), DATE], 86_400),
+        (&[("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT"), DATE], 2),
+        (&[("retry-after", "soon")], 2),
+        (&[("retry-after", "-600")], 2),
+        (&[], 2),
+    ] {
+        // The jitter of a first failure is two seconds; the rest is a busy machine's.
+        let waits = wait_after(headers).await;
+        assert!((wait..wait + 60).contains(&waits), "{waits} s after {headers:?}");
+    }
+}

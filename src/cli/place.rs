@@ -1,0 +1,46 @@
+//! Where the ledger is read: with the daemon that has the outbox, or, if none runs, in the outbox itself, under its lock.
+
+use anyhow::Context as _;
+
+use super::daemon;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::control::{Client, ControlError, Known};
+use crate::outbox::{Outbox, OutboxError};
+
+/// Where the ledger is read.
+pub enum Place {
+    /// With the daemon.
+    Daemon(Client),
+    /// Here.
+    Here(Outbox),
+}
+
+/// There is nothing to read.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no outbox in {0}, and no daemon answers; name its configuration with --config")]
+pub struct NoOutbox(String);
+
+impl Place {
+    /// The daemon if one answers, else the outbox of this configuration; none is made.
+    pub async fn find(config: &Config) -> anyhow::Result<Self> {
+        match daemon(config).await {
+            Ok(client) => Ok(Self::Daemon(client)),
+            Err(ControlError::NotRunning { .. }) => {
+                if !config.paths.outbox().exists() {
+                    return Err(NoOutbox(config.paths.state_dir.display().to_string()).into());
+                }
+                let opened =
+                    Outbox::open_to_look(&config.paths.state_dir, Clock::System, config.outbox).await;
+                Ok(Self::Here(opened.context("no daemon answers, and the outbox cannot be opened here")?))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Who is who, where no daemon knows better.
+pub async fn known(config: &Config, outbox: &Outbox) -> Result<Known, OutboxError> {
+    let called = config.watches.iter().map(|watch| (watch.address.clone(), watch.name.clone()));
+    Known::gather(outbox, called).await
+}

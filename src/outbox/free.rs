@@ -1,0 +1,53 @@
+//! Freeing: blocks that everyone has go after a while. The last one of each stream stays, because whoever reads on needs the block
+//! before.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Transaction, params};
+
+use super::removal::{self, Stored, Why};
+use super::{Log, LogKey, OutboxError};
+use crate::wire::bridge::{Seq, Stream};
+
+/// How many blocks one transaction takes at most: about half a megabyte.
+const ROUND: u32 = 2_000;
+
+/// Frees the oldest blocks of a log that nobody waits for, and that were stored up to `stored_by_s`. Returns how many.
+///
+/// While no sink is known, nothing is free: whoever sets one up tomorrow wants what was collected today.
+pub(super) fn round(tx: &Transaction<'_>, log: &Log, stored_by_s: i64) -> Result<u64, OutboxError> {
+    let needs = removal::needs(tx, log.key)?;
+    if needs.is_empty() {
+        return Ok(0);
+    }
+    let mut end = Seq(log.cursor.0.saturating_add(1));
+    for need in &needs {
+        end = need.first(tx, log.key)?.map_or(end, |first| first.min(end));
+    }
+    let pinned: Option<Seq> =
+        tx.prepare_cached(sql!("log_pinned"))?.query_row([log.key], |row| row.get(0))?;
+    let end = pinned.map_or(end, |pinned| pinned.min(end));
+    let through = Seq(end.0.saturating_sub(1));
+    let through = first_young(tx, log.key, through, stored_by_s)?.map_or(through, |young| Seq(young.0 - 1));
+    let oldest = removal::oldest(tx, log.key, through, ROUND)?;
+    let last = last_of_each_stream(&oldest);
+    let going = oldest.into_iter().filter(|block| last.get(&block.stream) != Some(&block.seq));
+    let going: Vec<_> = going.map(|block| (block, Why::Freed)).collect();
+    removal::remove(tx, log.key, &needs, &going)?;
+    Ok(going.len() as u64)
+}
+
+fn first_young(
+    tx: &Transaction<'_>,
+    log: LogKey,
+    through: Seq,
+    stored_by_s: i64,
+) -> Result<Option<Seq>, OutboxError> {
+    let mut find = tx.prepare_cached(sql!("block_first_young"))?;
+    let mut rows = find.query(params![log, through, stored_by_s])?;
+    Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
+}
+
+pub(super) fn last_of_each_stream(blocks: &[Stored]) -> BTreeMap<Stream, Seq> {
+    blocks.iter().map(|block| (block.stream, block.seq)).collect()
+}

@@ -1,0 +1,1 @@
+DELETE FROM block WHERE log = ?1 AND seq = ?2

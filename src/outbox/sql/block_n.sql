@@ -1,0 +1,1 @@
+SELECT n FROM block WHERE log = ?1 AND seq = ?2

@@ -1,0 +1,1 @@
+SELECT min(stream) FROM block WHERE log = ?1 AND stream >= ?2

@@ -1,1 +1,0 @@
-SELECT EXISTS (SELECT 1 FROM dead WHERE sink = ?1 AND log = ?2 AND kind = ?3 AND seq = ?4)

@@ -1,0 +1,4 @@
+SELECT errand.*, log.synthetic, device.device_id
+FROM errand JOIN log ON log.id = errand.log JOIN device ON device.id = log.device
+WHERE errand.sink = ?1 AND errand.state = 'waiting'
+ORDER BY errand.id

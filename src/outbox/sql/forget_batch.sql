@@ -1,0 +1,1 @@
+DELETE FROM batch WHERE id IN (SELECT id FROM batch WHERE log = ?1 LIMIT ?2)

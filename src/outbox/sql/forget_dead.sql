@@ -1,0 +1,1 @@
+DELETE FROM dead WHERE id IN (SELECT id FROM dead WHERE log = ?1 LIMIT ?2)

@@ -1,0 +1,1 @@
+DELETE FROM gap WHERE id IN (SELECT id FROM gap WHERE log = ?1 LIMIT ?2)

@@ -1,0 +1,1 @@
+UPDATE log SET removed_through = max(removed_through, ?2) WHERE id = ?1

@@ -1,0 +1,1 @@
+SELECT removed_through FROM log WHERE id = ?1

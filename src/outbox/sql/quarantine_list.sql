@@ -1,0 +1,1 @@
+SELECT * FROM quarantine WHERE released_us IS NULL ORDER BY id

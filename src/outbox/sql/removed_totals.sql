@@ -1,0 +1,1 @@
+SELECT stream, sum(samples) AS samples FROM removed GROUP BY stream

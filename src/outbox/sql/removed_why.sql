@@ -1,0 +1,1 @@
+SELECT coalesce(sum(samples), 0) FROM removed WHERE why = ?1

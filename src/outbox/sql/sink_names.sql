@@ -1,0 +1,1 @@
+SELECT name FROM sink UNION SELECT DISTINCT sink FROM upload_cursor ORDER BY 1

@@ -1,0 +1,1 @@
+DELETE FROM spell WHERE ended_us < ?1

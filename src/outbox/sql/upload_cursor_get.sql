@@ -1,0 +1,1 @@
+SELECT through_seq, into_next FROM upload_cursor WHERE sink = ?1 AND log = ?2 AND kind = ?3

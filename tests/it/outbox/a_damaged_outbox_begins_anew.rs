@@ -1,0 +1,182 @@
+//! Damage never stops the daemon and deletes nothing: the damaged file is kept, a new one begins, and what can be read is fetched.
+
+use std::fs;
+use std::path::Path;
+
+use nowbridge::measurement::Quality;
+use nowbridge::outbox::{GapCause, NewBlock, Outbox};
+use nowbridge::wire::bridge::{Boot, LogId, Sample, Seq, Stream, seal};
+use tempfile::TempDir;
+
+use crate::support::outbox::{Opened, WATCH, batch, cloud, open, receipt};
+
+/// Bytes in a page of a new database.
+const PAGE: usize = 2_048;
+const BLOCKS: u32 = 2_000;
+const SENT: u32 = 500;
+
+/// A block as a watch seals it: its checksum is what tells a whole one after damage.
+fn sealed(seq: u32) -> NewBlock {
+    let at_ms = u64::from(seq) * 60_000;
+    let samples: Vec<_> = (0..60_u32).map(|i| sample(at_ms, seq, i)).collect();
+    let body = seal(Seq(seq), Boot(1), Stream::HEART_RATE, &samples);
+    NewBlock { seq: Seq(seq), boot: Boot(1), t0_ms: at_ms, stream: Stream::HEART_RATE, samples: 60, body }
+}
+
+fn sample(t0_ms: u64, seq: u32, i: u32) -> Sample {
+    let value = 60 + ((seq * 7 + i * 13) % 90).cast_signed();
+    Sample { at_ms: t0_ms + u64::from(i) * 1_000, value, quality: Quality::DOUBTFUL }
+}
+
+/// A closed outbox with blocks, of which some were sent.
+async fn closed() -> (TempDir, uuid::Uuid) {
+    let it = Opened::new().await;
+    it.outbox.append(it.log.key, it.session, (1..=BLOCKS).map(sealed).collect(), vec![]).await.unwrap();
+    let sent = it.outbox.persist_batch(batch(it.log.key, 1, SENT)).await.unwrap();
+    it.outbox.settle(sent.key, receipt()).await.unwrap();
+    let queue = it.outbox.queue_id();
+    it.outbox.close().await.unwrap();
+    (it.dir, queue)
+}
+
+/// Overwrites these pages, counted from 0.
+fn damage(dir: &Path, pages: impl IntoIterator<Item = usize>) {
+    let file = dir.join("outbox.db");
+    let mut bytes = fs::read(&file).unwrap();
+    for page in pages {
+        bytes[page * PAGE..(page + 1) * PAGE].fill(0xA5);
+    }
+    fs::write(&file, bytes).unwrap();
+}
+
+/// The page of this block, or of one soon after it that lies at the rim of the tree: in this table, inner pages hold blocks, too, and what
+/// hangs below one goes with it.
+fn page_of(dir: &Path, seq: u32) -> usize {
+    const LEAF: u8 = 0x0A;
+    let bytes = fs::read(dir.join("outbox.db")).unwrap();
+    let page = |seq: u32| {
+        let body = sealed(seq).body;
+        bytes.windows(body.len()).position(|window| window == body).unwrap() / PAGE
+    };
+    (seq..=BLOCKS).map(page).find(|page| bytes[page * PAGE] == LEAF).unwrap()
+}
+
+async fn numbers(outbox: &Outbox) -> Vec<u32> {
+    let log = outbox.logs().await.unwrap()[0].key;
+    let blocks = outbox.blocks(log, Stream::HEART_RATE, Seq(0)..=Seq(u32::MAX), u32::MAX).await.unwrap();
+    blocks.iter().map(|block| block.seq.0).collect()
+}
+
+#[tokio::test]
+async fn a_lost_page_costs_the_blocks_on_it_and_each_is_named() {
+    let (dir, queue) = closed().await;
+    damage(dir.path(), [page_of(dir.path(), 300), page_of(dir.path(), 1_200)]);
+    let outbox = open(dir.path()).await.unwrap();
+    assert_ne!(outbox.queue_id(), queue);
+    assert!(dir.path().join("outbox.db.corrupt-1").exists());
+
+    // Before any block is fetched: what was sent is known, and what comes now gets other numbers' era.
+    let logs = outbox.logs().await.unwrap();
+    assert_eq!(
+        logs.iter().map(|log| (log.era, log.cursor)).collect::<Vec<_>>(),
+        [(1, Seq(BLOCKS)), (2, Seq(BLOCKS))]
+    );
+    assert_eq!(outbox.receipts(9).await.unwrap().len(), 1);
+    let log = outbox.watch_log(WATCH, LogId(1), false, Seq(0)).await.unwrap();
+    let session = outbox.begin_session(WATCH, Some(log.key)).await.unwrap();
+    outbox.append(log.key, session, vec![sealed(BLOCKS + 1)], vec![]).await.unwrap();
+
+    let salvage = outbox.salvage().await.unwrap().unwrap();
+    assert!(salvage.done && salvage.lost > 0 && salvage.lost < 200, "{salvage:?}");
+    assert_eq!(salvage.blocks + salvage.lost, u64::from(BLOCKS));
+    let numbers = numbers(&outbox).await;
+    assert_eq!(numbers.len() as u64, salvage.blocks);
+    let gaps = outbox.gaps(99).await.unwrap();
+    for seq in (1..=BLOCKS).filter(|seq| numbers.binary_search(seq).is_err()) {
+        let named =
+            gaps.iter().any(|gap| gap.cause == GapCause::Corrupt && (gap.from.0..=gap.to.0).contains(&seq));
+        assert!(named, "block {seq} is lost without a word");
+    }
+    let backlog = outbox.backlog(&cloud()).await.unwrap();
+    assert!(backlog.iter().find(|waiting| waiting.log == logs[0].key).unwrap().unsent_from > Seq(SENT));
+    let summary = outbox.summary(&cloud()).await.unwrap();
+    assert_eq!(summary.salvage, Some(salvage.clone()));
+
+    // It is done once and for all.
+    outbox.close().await.unwrap();
+    let again = open(dir.path()).await.unwrap();
+    assert_eq!(again.salvage().await.unwrap(), Some(salvage));
+    assert!(!dir.path().join("outbox.db.corrupt-2").exists());
+}
+
+#[tokio::test]
+async fn a_file_that_was_cut_off_gives_what_is_left_of_it() {
+    let (dir, _) = closed().await;
+    let file = dir.path().join("outbox.db");
+    let length = fs::metadata(&file).unwrap().len();
+    fs::OpenOptions::new()
+        .write(true)
+        .open(&file)
+        .unwrap()
+        .set_len(length / 5 * 4 / PAGE as u64 * PAGE as u64)
+        .unwrap();
+    let outbox = open(dir.path()).await.unwrap();
+    let salvage = outbox.salvage().await.unwrap().unwrap();
+    assert!(salvage.done && salvage.blocks > 300, "{salvage:?}");
+    assert_eq!(salvage.blocks + salvage.lost, u64::from(BLOCKS), "{salvage:?}");
+}
+
+#[tokio::test]
+async fn a_beginning_that_was_wiped_out_leaves_nothing_to_fetch_and_a_start_all_the_same() {
+    let (dir, queue) = closed().await;
+    let file = dir.path().join("outbox.db");
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[..PAGE].fill(0);
+    fs::write(&file, &bytes).unwrap();
+    let outbox = open(dir.path()).await.unwrap();
+    assert_ne!(outbox.queue_id(), queue);
+    let salvage = outbox.salvage().await.unwrap().unwrap();
+    assert!(salvage.done && salvage.blocks == 0 && !salvage.damaged_tables.is_empty(), "{salvage:?}");
+    assert_eq!(fs::read(dir.path().join("outbox.db.corrupt-1")).unwrap(), bytes, "it is kept as it was");
+}
+
+#[tokio::test]
+async fn a_log_without_its_database_is_kept_beside_a_new_one() {
+    let opened = Opened::new().await;
+    opened.append(1..=3).await.unwrap();
+    let left = TempDir::new().unwrap();
+    for database in [None, Some("")] {
+        let log = left.path().join("outbox.db-wal");
+        let _ = fs::remove_file(left.path().join("outbox.db"));
+        fs::copy(opened.dir.path().join("outbox.db-wal"), &log).unwrap();
+        if let Some(empty) = database {
+            fs::write(left.path().join("outbox.db"), empty).unwrap();
+        }
+        open(left.path()).await.unwrap().close().await.unwrap();
+    }
+    let is_kept = |name: &str| fs::metadata(left.path().join(name)).is_ok_and(|file| file.len() > 0);
+    assert!(is_kept("outbox.db.corrupt-1-wal") && is_kept("outbox.db.corrupt-2-wal"));
+}
+
+#[tokio::test]
+async fn a_crash_between_moving_aside_and_beginning_anew_loses_nothing() {
+    let (dir, _) = closed().await;
+    fs::rename(dir.path().join("outbox.db"), dir.path().join("outbox.db.corrupt-1")).unwrap();
+    let outbox = open(dir.path()).await.unwrap();
+    assert_eq!(outbox.salvage().await.unwrap().unwrap().blocks, u64::from(BLOCKS));
+    assert_eq!(numbers(&outbox).await.len(), BLOCKS as usize);
+    assert!(outbox.gaps(9).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn damage_that_is_found_in_use_is_looked_after_at_the_next_start() {
+    let (dir, _) = closed().await;
+    let outbox = open(dir.path()).await.unwrap();
+    outbox.check().await.unwrap();
+    damage(dir.path(), [page_of(dir.path(), 1_200)]);
+    let error = outbox.check().await.unwrap_err();
+    assert!(!error.is_transient(), "{error}");
+    drop(outbox);
+    let again = open(dir.path()).await.unwrap();
+    assert!(again.salvage().await.unwrap().unwrap().blocks > 1_900);
+}
