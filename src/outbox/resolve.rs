@@ -105,12 +105,10 @@ impl Outbox {
         .await
     }
 
-    /// Asks for ranges to be sent once more, because the receiver has lost them. Returns how many were not asked for already.
-    pub async fn ask_repairs(&self, sink: &SinkName, repairs: Vec<Repair>) -> Result<u64, OutboxError> {
+    /// Asks for ranges to be sent once more, because the receiver has lost them.
+    pub async fn ask_repairs(&self, sink: &SinkName, repairs: Vec<Repair>) -> Result<(), OutboxError> {
         let (now, sink) = (self.house.clock.now(), sink.clone());
         self.write(move |tx| {
-            let mut insert = tx.prepare_cached(sql!("errand_ask"))?;
-            let mut asked = 0;
             for Repair { log, kind, first, last } in repairs {
                 // What has not been sent yet is not lost there.
                 let (last, upto) = match batches::next_unsent(tx, &sink, log, kind)? {
@@ -119,10 +117,11 @@ impl Outbox {
                     _ => (last, None),
                 };
                 if last >= first {
-                    asked += insert.execute(params![sink, log, kind, first, 0, last, upto, "repair", now])?;
+                    let (sink, span) = (sink.clone(), Span { first, skip: 0, last, upto });
+                    errands::ask(tx, &NewErrand { sink, log, kind, span, why: ErrandWhy::Repair }, now)?;
                 }
             }
-            Ok(asked as u64)
+            Ok(())
         })
         .await
     }

@@ -1,9 +1,11 @@
 use nowbridge::measurement::Kind;
-use nowbridge::outbox::{Batch, DeadLetter, HeldBack, NewBatch, OutboxError, Position, Span};
+use nowbridge::outbox::{
+    Batch, DeadLetter, ForgetOptions, Forgetting, HeldBack, NewBatch, OutboxError, Position, Repair, Span,
+};
 use nowbridge::wire::bridge::{Boot, Seq, Stream};
 use uuid::Uuid;
 
-use crate::support::outbox::{Opened, batch, block, cloud, open, receipt};
+use crate::support::outbox::{Opened, WATCH, batch, block, cloud, open, receipt};
 
 fn part(first: u32, skip: u16, last: u32, upto: Option<u16>) -> Span {
     Span { first: Seq(first), skip, last: Seq(last), upto }
@@ -55,6 +57,31 @@ async fn and_the_next_begins_there() {
     it.outbox.settle(rest.key, receipt()).await.unwrap();
     let tally = it.outbox.tallies(&cloud()).await.unwrap()[0];
     assert_eq!((tally.sent, tally.dead, tally.held, tally.missed), (179, 1, 0, 0));
+}
+
+#[tokio::test]
+async fn a_repair_ends_where_sending_has_come_to() {
+    let it = Opened::new().await;
+    it.append(1..=4).await.unwrap();
+    let sent = persist(&it, part(1, 0, 2, Some(30))).await.unwrap();
+    it.outbox.settle(sent.key, receipt()).await.unwrap();
+    let lost =
+        |first, last| Repair { log: it.log.key, kind: Kind::HeartRate, first: Seq(first), last: Seq(last) };
+    it.outbox.ask_repairs(&cloud(), vec![lost(1, 2), lost(1, 2), lost(3, 4)]).await.unwrap();
+    let errands = it.outbox.errands(&cloud()).await.unwrap();
+    assert_eq!(errands.iter().map(|errand| errand.span).collect::<Vec<_>>(), [part(1, 0, 2, Some(30))]);
+}
+
+#[tokio::test]
+async fn what_is_kept_back_is_not_forgotten_unasked() {
+    let it = Opened::new().await;
+    it.append(1..=1).await.unwrap();
+    let (sink, log, kind) = (cloud(), it.log.key, Kind::HeartRate);
+    let (cause, detail) = ("no date".to_owned(), String::new());
+    let span = part(1, 0, 1, None);
+    it.outbox.hold_back(HeldBack { sink, log, kind, span, boot: Boot(1), cause, detail }).await.unwrap();
+    let told = it.outbox.forget(WATCH, vec![cloud()], ForgetOptions::default()).await.unwrap();
+    assert_eq!(told, Forgetting::Unsent { samples: 60, sink: cloud() });
 }
 
 #[tokio::test]

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use nowbridge::clock::Clock;
 use nowbridge::measurement::Quality;
-use nowbridge::outbox::{GapCause, NewBlock, Outbox};
+use nowbridge::outbox::{GapCause, Limits, NewBlock, Outbox, OutboxError};
 use nowbridge::wire::bridge::{Boot, LogId, Sample, Seq, Stream, seal};
 use tempfile::TempDir;
 
@@ -107,6 +108,22 @@ async fn a_lost_page_costs_the_blocks_on_it_and_each_is_named() {
     let again = open(dir.path()).await.unwrap();
     assert_eq!(again.salvage().await.unwrap(), Some(salvage));
     assert!(!dir.path().join("outbox.db.corrupt-2").exists());
+}
+
+#[tokio::test]
+async fn whoever_only_looks_moves_nothing() {
+    let (dir, _) = closed().await;
+    damage(dir.path(), [page_of(dir.path(), 300)]);
+    let look = || Outbox::open_to_look(dir.path(), Clock::System, Limits::default());
+    let damaged = fs::read(dir.path().join("outbox.db")).unwrap();
+    let error = look().await.unwrap_err();
+    assert!(matches!(error, OutboxError::Corrupt { .. }), "{error}");
+    assert!(!dir.path().join("outbox.db.corrupt-1").exists());
+    assert_eq!(fs::read(dir.path().join("outbox.db")).unwrap(), damaged);
+    // One that is empty was not always so.
+    fs::write(dir.path().join("outbox.db"), []).unwrap();
+    let error = look().await.unwrap_err();
+    assert!(matches!(error, OutboxError::Corrupt { .. }), "{error}");
 }
 
 #[tokio::test]
