@@ -1,6 +1,6 @@
 //! A dead letter is tried again, and the cloud is given again what it has lost.
 
-use nowbridge::measurement::{Kind, Value};
+use nowbridge::measurement::{Kind, Reading, Value};
 use nowbridge::outbox::{DeadRow, ErrandState, ErrandWhy, NewErrand, OutboxError, Position, Span};
 use nowbridge::wire::bridge::{Seq, Stream};
 
@@ -91,6 +91,34 @@ async fn what_the_cloud_has_lost_is_sent_again_without_what_is_dead() {
     depot.append(recorder.take()).await;
     let error = depot.outbox.ask_errand(errand(&depot, Kind::HeartRate, ahead, ErrandWhy::Repair)).await;
     assert!(matches!(error.unwrap_err(), OutboxError::NotPast { .. }));
+}
+
+/// Forty of sixty samples are dead, so half of the span is as much as all of it.
+#[tokio::test(start_paused = true)]
+async fn a_repair_with_holes_that_is_refused_is_narrowed_down_all_the_same() {
+    let second = |row: i64| BOOTED.seconds().0 + row;
+    let refusing = move |bad: std::ops::Range<i64>| {
+        move |parcel: &Parcel| {
+            assert!(parcel.earlier < 1_000, "it is sent again and again");
+            let is_bad = |row: &Reading| (second(bad.start)..second(bad.end)).contains(&row.at.0);
+            if parcel.rows.iter().any(is_bad) { Verdict::Refuse(answer(422, "no")) } else { Verdict::Take }
+        }
+    };
+    let heart: Vec<_> = (0..60).map(|second| sample(second * 1_000, 60)).collect();
+    let mut recorder = Recorder::new();
+    recorder.record_all(Stream::HEART_RATE, &heart);
+    let depot = Depot::holding(&mut recorder).await;
+    let cloud = MemoryCloud::judging(refusing(10..50));
+    let mut uploading = Loop::start(cloud.clone(), &depot.outbox);
+    uploading.idle().await;
+    assert_eq!(depot.counts().await, (20, 40, 0));
+
+    cloud.judge(refusing(55..56));
+    let whole = errand(&depot, Kind::HeartRate, Span::blocks(Seq(1), Seq(1)), ErrandWhy::Repair);
+    let asked = depot.outbox.ask_errand(whole).await.unwrap();
+    uploading.idle_again().await;
+    let ended = depot.outbox.errand(asked.key).await.unwrap().unwrap();
+    assert_eq!((ended.state, depot.counts().await), (ErrandState::GivenUp, (19, 41, 0)));
 }
 
 #[tokio::test(start_paused = true)]
