@@ -4,8 +4,12 @@
 //! and the fuzz targets hold it to.
 
 mod address;
+mod sha256;
 
 pub mod bridge;
 pub mod gatt;
+pub mod mcuboot;
+pub mod smp;
 
 pub use address::PeerAddress;
+pub use sha256::{Sha256, Sha256Error};
