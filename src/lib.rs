@@ -10,6 +10,7 @@ pub mod cloud;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod draft;
 pub mod measurement;
 pub mod outbox;
 pub mod radio;

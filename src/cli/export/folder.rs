@@ -1,14 +1,14 @@
 //! A folder like the NOWATCH app's own export: a CSV file for each kind, one row a second, beats as frames.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use super::writers::value;
-use super::{CannotExport, Sink, create};
+use super::writers::{broken, value};
+use super::{CannotExport, Sink, create, publish};
+use crate::draft::Draft;
 use crate::measurement::beats::{self, TimedBeat};
 use crate::measurement::{Quality, Reading, Value};
 use crate::outbox::ExportRow;
@@ -35,11 +35,13 @@ pub struct Folder {
     dir: PathBuf,
     watch: Option<DeviceId>,
     files: BTreeMap<Stream, Table>,
+    /// Whether it is ours to remove if nothing comes of it.
+    is_new: bool,
 }
 
 /// A file, and what its next row is made of.
 struct Table {
-    rows: csv::Writer<BufWriter<File>>,
+    rows: csv::Writer<BufWriter<Draft>>,
     /// The latest value of the second.
     last: Option<Reading>,
     /// The beats of the second.
@@ -52,19 +54,19 @@ impl Folder {
     pub fn new(dir: &Path) -> anyhow::Result<Self> {
         use std::os::unix::fs::DirBuilderExt as _;
 
+        let is_new = !dir.exists();
         let mut builder = std::fs::DirBuilder::new();
         let made = builder.recursive(true).mode(0o700).create(dir);
         made.with_context(|| format!("{} cannot be made", dir.display()))?;
-        Ok(Self { dir: dir.to_owned(), watch: None, files: BTreeMap::new() })
+        Ok(Self { dir: dir.to_owned(), watch: None, files: BTreeMap::new(), is_new })
     }
 
     fn table(&mut self, name: &str, stream: Stream) -> anyhow::Result<&mut Table> {
         match self.files.entry(stream) {
             std::collections::btree_map::Entry::Occupied(table) => Ok(table.into_mut()),
             std::collections::btree_map::Entry::Vacant(place) => {
-                let file = BufWriter::new(create(&self.dir.join(name))?);
-                let mut rows = csv::Writer::from_writer(file);
-                rows.write_record(["timestamp", "value", "quality_indicator"])?;
+                let mut rows = csv::Writer::from_writer(create(&self.dir.join(name))?);
+                rows.write_record(["timestamp", "value", "quality_indicator"]).map_err(broken)?;
                 Ok(place.insert(Table { rows, last: None, beats: Vec::new(), beat: None }))
             }
         }
@@ -91,12 +93,26 @@ impl Sink for Folder {
         Ok(true)
     }
 
-    fn finish(&mut self) -> anyhow::Result<()> {
-        for table in self.files.values_mut() {
+    fn finish(mut self: Box<Self>) -> anyhow::Result<()> {
+        let mut files = Vec::new();
+        for mut table in std::mem::take(&mut self.files).into_values() {
             table.end_second()?;
             table.rows.flush()?;
+            files.push(table.rows.into_inner().map_err(|error| anyhow::anyhow!("{}", error.error()))?);
         }
+        files.into_iter().try_for_each(publish)?;
+        self.is_new = false;
         Ok(())
+    }
+}
+
+impl Drop for Folder {
+    /// A folder that was made for nothing goes again; one in which there is something does not.
+    fn drop(&mut self) {
+        self.files.clear();
+        if self.is_new {
+            let _ = std::fs::remove_dir(&self.dir);
+        }
     }
 }
 
@@ -136,7 +152,7 @@ impl Table {
         for reading in self.last.take().into_iter().chain(frames) {
             let quality = reading.quality.unwrap_or(Quality::BEST);
             let (at, value) = (reading.at.0.to_string(), reading.value.to_string());
-            self.rows.write_record([at, value, quality.to_string()])?;
+            self.rows.write_record([at, value, quality.to_string()]).map_err(broken)?;
         }
         Ok(())
     }

@@ -66,6 +66,7 @@ impl Source {
                             (page.unreadable, *is_over) = (end.unreadable, true);
                             break;
                         }
+                        Some(Err(ControlError::BrokenOff(_))) => return Err(CannotExport::NotWhole.into()),
                         Some(Err(error)) => return Err(error.into()),
                         Some(Ok(ExportLine::End { .. })) | None => return Err(CannotExport::NotWhole.into()),
                     }

@@ -5,7 +5,7 @@ use std::io::Write;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Sink, shouted};
+use super::{Sink, Target, shouted};
 use crate::cli::why::stream_name;
 use crate::measurement::{Kind, Quality, UtcMicros, Value};
 use crate::outbox::ExportRow;
@@ -20,20 +20,22 @@ pub fn value(row: &ExportRow) -> Value {
 }
 
 /// A table with a row for each sample that has a date.
-pub struct Csv<W: Write> {
-    table: csv::Writer<W>,
+pub struct Csv {
+    table: csv::Writer<Target>,
 }
 
-impl<W: Write> Csv<W> {
+impl Csv {
     /// Begins with the heading.
-    pub fn new(target: W) -> anyhow::Result<Self> {
+    pub fn new(target: Target) -> anyhow::Result<Self> {
         let mut table = csv::Writer::from_writer(target);
-        table.write_record(["watch", "kind", "stream", "datetime", "value", "quality_indicator"])?;
+        table
+            .write_record(["watch", "kind", "stream", "datetime", "value", "quality_indicator"])
+            .map_err(broken)?;
         Ok(Self { table })
     }
 }
 
-impl<W: Write> Sink for Csv<W> {
+impl Sink for Csv {
     fn take(&mut self, row: &ExportRow) -> anyhow::Result<bool> {
         let Some(at) = row.at else { return Ok(false) };
         let kind = row.stream.kind().map_or("", Kind::name);
@@ -46,13 +48,16 @@ impl<W: Write> Sink for Csv<W> {
         Ok(true)
     }
 
-    fn finish(&mut self) -> anyhow::Result<()> {
-        Ok(self.table.flush()?)
+    fn finish(self: Box<Self>) -> anyhow::Result<()> {
+        let mut table = self.table;
+        table.flush()?;
+        let target = table.into_inner().map_err(|error| anyhow::anyhow!("{}", error.error()))?;
+        Ok(target.finish()?)
     }
 }
 
 /// What the file system said, if it was that; so that a reader who has left is known as such.
-fn broken(error: csv::Error) -> anyhow::Error {
+pub(super) fn broken(error: csv::Error) -> anyhow::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error.into(),
         other => anyhow::anyhow!("the table cannot be written: {other:?}"),
@@ -60,8 +65,8 @@ fn broken(error: csv::Error) -> anyhow::Error {
 }
 
 /// An object a line.
-pub struct JsonLines<W> {
-    target: W,
+pub struct JsonLines {
+    target: Target,
 }
 
 #[derive(Serialize)]
@@ -83,14 +88,14 @@ struct Line<'a> {
     ticks_ms: u64,
 }
 
-impl<W: Write> JsonLines<W> {
+impl JsonLines {
     /// Nothing is written yet.
-    pub const fn new(target: W) -> Self {
+    pub const fn new(target: Target) -> Self {
         Self { target }
     }
 }
 
-impl<W: Write> Sink for JsonLines<W> {
+impl Sink for JsonLines {
     fn take(&mut self, row: &ExportRow) -> anyhow::Result<bool> {
         let stream = stream_name(row.stream);
         let time = row.at.and_then(|at| Timestamp::from_millisecond(at.millis()).ok());
@@ -118,7 +123,7 @@ impl<W: Write> Sink for JsonLines<W> {
         Ok(true)
     }
 
-    fn finish(&mut self) -> anyhow::Result<()> {
-        Ok(self.target.flush()?)
+    fn finish(self: Box<Self>) -> anyhow::Result<()> {
+        Ok(self.target.finish()?)
     }
 }
