@@ -12,8 +12,8 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 #[derive(Debug)]
 pub struct Draft {
     file: File,
-    draft: PathBuf,
-    path: PathBuf,
+    place: PathBuf,
+    goal: PathBuf,
     is_published: bool,
 }
 
@@ -33,28 +33,28 @@ impl Draft {
             _ => {}
         }
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-        Ok(Self { file, draft, path: path.to_owned(), is_published: false })
+        Ok(Self { file, place: draft, goal: path.to_owned(), is_published: false })
     }
 
     /// Where it is for now.
-    pub fn path(&self) -> &Path {
-        &self.draft
+    pub fn place(&self) -> &Path {
+        &self.place
     }
 
     /// Puts it on the disk and gives it its name. It is an error if something has that name meanwhile.
     pub fn publish(mut self) -> io::Result<()> {
         self.file.sync_all()?;
-        match renameat_with(CWD, &self.draft, CWD, &self.path, RenameFlags::NOREPLACE) {
+        match renameat_with(CWD, &self.place, CWD, &self.goal, RenameFlags::NOREPLACE) {
             // Not every file system can promise it.
             Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS)
-                if fs::symlink_metadata(&self.path).is_err() =>
+                if fs::symlink_metadata(&self.goal).is_err() =>
             {
-                fs::rename(&self.draft, &self.path)?;
+                fs::rename(&self.place, &self.goal)?;
             }
             renamed => renamed?,
         }
         self.is_published = true;
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = self.goal.parent().filter(|folder| !folder.as_os_str().is_empty());
         File::open(folder.unwrap_or(Path::new("."))).map_or(Ok(()), |folder| folder.sync_all())
     }
 }
@@ -72,7 +72,7 @@ impl Write for Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         if !self.is_published {
-            let _ = fs::remove_file(&self.draft);
+            let _ = fs::remove_file(&self.place);
         }
     }
 }

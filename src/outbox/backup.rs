@@ -28,7 +28,7 @@ impl Outbox {
             let open = if is_still { still::open_reader } else { database::open_reader };
             let source = open(&dir).map_err(|error| error.placed(&dir))?;
             make(&source, &draft, &to)?;
-            let bytes = fs::metadata(draft.path()).map_err(|source| cannot_write(&to, source))?.len();
+            let bytes = fs::metadata(draft.place()).map_err(|source| cannot_write(&to, source))?.len();
             draft.publish().map_err(|source| match source.kind() {
                 ErrorKind::AlreadyExists => OutboxError::BackupExists { path: to.clone() },
                 _ => cannot_write(&to, source),
@@ -52,7 +52,7 @@ fn make(source: &Connection, draft: &Draft, to: &Path) -> Result<(), OutboxError
         OutboxError::Sql(source) => cannot_write(to, io::Error::other(source)),
         other => other,
     };
-    let mut target = database::connect(draft.path()).map_err(|error| of_copy(error.into()))?;
+    let mut target = database::connect(draft.place()).map_err(|error| of_copy(error.into()))?;
     copy(source, &mut target, to).map_err(of_copy)?;
     // A copy is one file: nothing beside it.
     let alone = target.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get::<_, String>(0));

@@ -3,6 +3,7 @@
 //! SQLite needs files beside the database to read a write-ahead log, and cannot make them there. Without one the file is read as it lies
 //! there, and what stands only in the log is not seen.
 
+use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -77,9 +78,10 @@ pub(super) fn open_reader(dir: &Path) -> Result<Connection, OutboxError> {
     for byte in std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()) {
         match byte {
             b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
-                uri.push(char::from(*byte))
+                uri.push(char::from(*byte));
             }
-            other => uri.push_str(&format!("%{other:02X}")),
+            // Writing to a String cannot fail.
+            other => drop(write!(uri, "%{other:02X}")),
         }
     }
     uri.push_str("?immutable=1");

@@ -5,6 +5,7 @@
 
 mod address;
 
+pub mod app_export;
 pub mod bridge;
 pub mod gatt;
 

@@ -6,26 +6,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use super::writers::{broken, value};
+use super::writers::broken;
 use super::{CannotExport, Sink, create, publish};
 use crate::draft::Draft;
 use crate::measurement::beats::{self, TimedBeat};
 use crate::measurement::{Quality, Reading, Value};
 use crate::outbox::ExportRow;
+use crate::wire::app_export::{FILES, HEADING, SKIN_CONDUCTANCE};
 use crate::wire::bridge::{DeviceId, Stream};
-
-/// The files that the app is known to write, and what is in them.
-const FILES: [(&str, Stream); 9] = [
-    ("heart_rate.csv", Stream::HEART_RATE),
-    ("heartbeats.csv", Stream::BEATS),
-    ("temperature.csv", Stream::TEMPERATURE),
-    ("activity_count.csv", Stream::ACTIVITY_COUNT),
-    ("activity_type.csv", Stream::ACTIVITY_TYPE),
-    ("activity_cadence.csv", Stream::CADENCE),
-    ("respiration_rate.csv", Stream::RESPIRATION),
-    ("resting_heart_rate.csv", Stream::RESTING_HEART_RATE),
-    ("skin_conductance.csv", Stream::EDA),
-];
 
 /// How far a beat may be off from where its interval puts it, ms; no two beats are that close.
 const BEAT_SLACK_MS: u64 = 200;
@@ -66,7 +54,7 @@ impl Folder {
             std::collections::btree_map::Entry::Occupied(table) => Ok(table.into_mut()),
             std::collections::btree_map::Entry::Vacant(place) => {
                 let mut rows = csv::Writer::from_writer(create(&self.dir.join(name))?);
-                rows.write_record(["timestamp", "value", "quality_indicator"]).map_err(broken)?;
+                rows.write_record(HEADING).map_err(broken)?;
                 Ok(place.insert(Table { rows, last: None, beats: Vec::new(), beat: None }))
             }
         }
@@ -75,7 +63,8 @@ impl Folder {
 
 impl Sink for Folder {
     fn take(&mut self, row: &ExportRow) -> anyhow::Result<bool> {
-        let Some((name, _)) = FILES.iter().find(|(_, stream)| *stream == row.stream) else {
+        let mut files = FILES.iter().chain([&SKIN_CONDUCTANCE]);
+        let Some((name, _)) = files.find(|(_, stream)| *stream == row.stream) else {
             return Ok(false);
         };
         if row.at.is_none() {
@@ -120,7 +109,8 @@ impl Table {
     /// Of several in a second the later one stands, as in the API.
     fn value(&mut self, row: &ExportRow) -> anyhow::Result<()> {
         let Some(at) = row.at else { return Ok(()) };
-        let reading = Reading { at: at.seconds(), value: self::value(row), quality: Some(row.quality) };
+        let reading =
+            Reading { at: at.seconds(), value: row.stream.value(row.value), quality: Some(row.quality) };
         if self.last.as_ref().is_some_and(|last| last.at != reading.at) {
             self.end_second()?;
         }

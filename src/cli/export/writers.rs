@@ -11,14 +11,6 @@ use crate::measurement::{Kind, Quality, UtcMicros, Value};
 use crate::outbox::ExportRow;
 use crate::wire::bridge::DeviceId;
 
-/// The real value of a sample: stored units have no fractions.
-pub fn value(row: &ExportRow) -> Value {
-    match row.stream.info().map_or(1, |info| info.scale) {
-        1 => Value::Integer(row.value.into()),
-        scale => Value::Decimal(f64::from(row.value) / f64::from(scale)),
-    }
-}
-
 /// A table with a row for each sample that has a date.
 pub struct Csv {
     table: csv::Writer<Target>,
@@ -41,7 +33,7 @@ impl Sink for Csv {
         let kind = row.stream.kind().map_or("", Kind::name);
         let (stream, second) = (shouted(&stream_name(row.stream)), at.seconds().0.to_string());
         let watch = row.watch.to_string();
-        let (value, quality) = (value(row).to_string(), row.quality.to_string());
+        let (value, quality) = (row.stream.value(row.value).to_string(), row.quality.to_string());
         self.table
             .write_record([watch.as_str(), kind, &stream, &second, &value, &quality])
             .map_err(broken)?;
@@ -106,7 +98,7 @@ impl Sink for JsonLines {
             datetime: row.at.map(|at| at.seconds().0),
             at_ms: row.at.map(UtcMicros::millis),
             time: time.map(|time| format!("{time:.3}")),
-            value: match value(row) {
+            value: match row.stream.value(row.value) {
                 Value::Decimal(number) => number.into(),
                 _ => row.value.into(),
             },

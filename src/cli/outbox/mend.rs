@@ -91,12 +91,12 @@ fn text(answer: &SalvageAnswer) -> String {
             lines.push(format!("{first}{}.", letters.as_str()));
         }
         None if answer.merged.is_none() => {
-            lines.push("No damaged database was moved aside: nothing is to be salvaged.".to_owned())
+            lines.push("No damaged database was moved aside: nothing is to be salvaged.".to_owned());
         }
         None => {}
     }
     if let Some(Merged { file, found, filled, strange, lost }) = answer.merged.clone() {
-        let [found, filled, lost] = [found, filled, lost].map(|count| format::count(count));
+        let [found, filled, lost] = [found, filled, lost].map(format::count);
         lines.push(format!(
             "{}: of {found} blocks in it, {filled} filled holes; {lost} blocks are lost still.",
             file.display()

@@ -77,7 +77,7 @@ async fn a_backup_is_made_with_a_daemon_and_without() {
         assert!(none.printed().contains("nothing is to be salvaged"), "{none:?}");
         let merged = home.run(&["outbox", "salvage", copy.to_str().unwrap(), "--json"]).await;
         let merged: serde_json::Value = serde_json::from_str(merged.printed()).unwrap();
-        assert!(merged["merged"]["found"].as_u64() > Some(10) && merged["merged"]["filled"] == 0, "{merged}");
+        assert!(merged["merged"]["found"].as_u64() > Some(5) && merged["merged"]["filled"] == 0, "{merged}");
         let small = home.path("small");
         if let Some(_disk) = Disk::at(&small, 16) {
             let full = home.run(&["outbox", "backup", small.join("copy").to_str().unwrap()]).await;
@@ -142,8 +142,9 @@ async fn a_daemon_that_dies_in_the_middle_of_an_export() {
     };
     let all = home.path("all.jsonl");
     let target = all.to_str().unwrap();
+    let command = ["export", "--format", "jsonl", target];
     let told = tokio::select! {
-        told = home.run(&["export", "--format", "jsonl", target]) => told,
+        told = home.run(&command) => told,
         () = dying => unreachable!(),
     };
     let said = told.refused(69);
