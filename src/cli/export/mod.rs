@@ -212,7 +212,7 @@ fn report(args: &Args, tally: Tally) {
 
 /// Says which file it is that the disk has no room for.
 fn named(args: &Args, error: anyhow::Error) -> anyhow::Error {
-    let is_of_disk = error.chain().any(<(dyn std::error::Error + 'static)>::is::<io::Error>);
+    let is_of_disk = error.chain().any(<dyn std::error::Error + 'static>::is::<io::Error>);
     if args.target.as_os_str() == "-" || !is_of_disk {
         return error;
     }
