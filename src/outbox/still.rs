@@ -81,7 +81,9 @@ pub(super) fn open_reader(dir: &Path) -> Result<Connection, OutboxError> {
                 uri.push(char::from(*byte));
             }
             // Writing to a String cannot fail.
-            other => drop(write!(uri, "%{other:02X}")),
+            other => {
+                let _ = write!(uri, "%{other:02X}");
+            }
         }
     }
     uri.push_str("?immutable=1");
