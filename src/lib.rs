@@ -11,6 +11,7 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod firmware;
+pub mod draft;
 pub mod measurement;
 pub mod outbox;
 pub mod radio;

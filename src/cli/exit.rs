@@ -18,7 +18,7 @@ pub const OK: u8 = 0;
 pub const DIFFERENT: u8 = 1;
 /// The arguments are wrong.
 pub const USAGE: u8 = 64;
-/// Data that were given are not what they should be.
+/// Data that were given, or the database, are not what they should be.
 pub const DATA: u8 = 65;
 /// What is needed is not there: the daemon does not run, the cloud, the radio or the watch cannot be reached.
 pub const UNAVAILABLE: u8 = 69;
@@ -37,7 +37,7 @@ pub const STOPPED: u8 = 130;
 pub const CONFIG: u8 = 78;
 
 /// For the end of `--help`.
-pub const HELP: &str = "Exit codes: 0 done, 1 done but something differs, 64 wrong arguments, 65 bad input data, \
+pub const HELP: &str = "Exit codes: 0 done, 1 done but something differs, 64 wrong arguments, 65 bad input data or a damaged outbox, \
 69 not reachable, 70 internal fault, 73 cannot write, 75 in use, try later, 77 log in, pair, or lack of rights, \
 78 wrong configuration.";
 
@@ -106,6 +106,8 @@ const fn of_fault(fault: Fault) -> u8 {
         Fault::RadioOff | Fault::NoCloud => CONFIG,
         Fault::Unreachable => UNAVAILABLE,
         Fault::Pairing | Fault::Login => NOT_ALLOWED,
+        Fault::Damaged => DATA,
+        Fault::CannotWrite => CANNOT_CREATE,
         Fault::Internal => SOFTWARE,
     }
 }
@@ -130,13 +132,21 @@ const fn of_config(error: &ConfigError) -> u8 {
 
 const fn of_outbox(error: &OutboxError) -> u8 {
     match error {
-        OutboxError::InUse { .. } | OutboxError::Busy { .. } => TRY_LATER,
+        OutboxError::InUse { .. }
+        | OutboxError::Busy { .. }
+        | OutboxError::Salvaging { .. }
+        | OutboxError::BackupTooSlow { .. } => TRY_LATER,
+        OutboxError::BackupExists { .. } => USAGE,
         OutboxError::CannotUse { .. }
+        | OutboxError::File { .. }
         | OutboxError::DiskFull { .. }
         | OutboxError::CapReached { .. }
         | OutboxError::NoHeadroom { .. } => CANNOT_CREATE,
         OutboxError::NewerSchema { .. } => CONFIG,
-        OutboxError::NotADatabase { .. } | OutboxError::Corrupt { .. } => DATA,
+        OutboxError::NotADatabase { .. }
+        | OutboxError::Corrupt { .. }
+        | OutboxError::BackupDamaged { .. }
+        | OutboxError::NothingToSalvage { .. } => DATA,
         _ => SOFTWARE,
     }
 }

@@ -2,11 +2,11 @@
 
 use anyhow::Context as _;
 
-use super::daemon;
+use super::{daemon, format};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{Client, ControlError, Known};
-use crate::outbox::{Outbox, OutboxError};
+use crate::outbox::{Outbox, OutboxError, Still};
 
 /// Where the ledger is read.
 pub enum Place {
@@ -32,7 +32,33 @@ impl Place {
                 }
                 let opened =
                     Outbox::open_to_look(&config.paths.state_dir, Clock::System, config.outbox).await;
-                Ok(Self::Here(opened.context("no daemon answers, and the outbox cannot be opened here")?))
+                let outbox = opened.context("no daemon answers, and the outbox cannot be opened here")?;
+                if let Some(Still { unread_bytes: unread @ 1.. }) = outbox.still() {
+                    let dir = config.paths.state_dir.display();
+                    eprintln!(
+                        "nowbridge: nothing can be written in {dir}: what was stored last ({} of write-ahead log) is not seen here",
+                        format::bytes(unread)
+                    );
+                }
+                Ok(Self::Here(outbox))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Place {
+    /// The same for whoever mends: a damaged outbox is moved aside, as at a start of the daemon.
+    pub async fn find_to_mend(config: &Config) -> anyhow::Result<Self> {
+        match daemon(config).await {
+            Ok(client) => Ok(Self::Daemon(client)),
+            Err(ControlError::NotRunning { .. }) => {
+                let dir = &config.paths.state_dir;
+                if !config.paths.outbox().exists() {
+                    return Err(NoOutbox(dir.display().to_string()).into());
+                }
+                let lock = Outbox::claim(dir).await?;
+                Ok(Self::Here(Outbox::open_limited(lock, Clock::System, config.outbox).await?))
             }
             Err(error) => Err(error.into()),
         }

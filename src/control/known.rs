@@ -12,6 +12,8 @@ use crate::wire::bridge::DeviceId;
 pub struct Known {
     watches: Vec<(PeerAddress, Option<String>, Option<DeviceId>)>,
     filed: Vec<DeviceId>,
+    /// Those of which nothing but logs was salvaged.
+    strangers: Vec<DeviceId>,
 }
 
 impl Known {
@@ -29,8 +31,11 @@ impl Known {
                 None => watches.push((address, name, None)),
             }
         }
-        let filed = outbox.logs().await?.into_iter().map(|log| log.device).collect();
-        Ok(Self { watches, filed })
+        let logs = outbox.logs().await?;
+        let is_bound = |device| watches.iter().any(|(.., known)| *known == Some(device));
+        let strangers = logs.iter().filter(|log| log.adrift && !is_bound(log.device)).map(|log| log.device);
+        let strangers = strangers.collect();
+        Ok(Self { watches, filed: logs.iter().map(|log| log.device).collect(), strangers })
     }
 
     /// The device that is called so: a name, an address or the device id.
@@ -53,7 +58,11 @@ impl Known {
 
     /// What to call each.
     pub fn names(&self) -> BTreeMap<DeviceId, String> {
-        let own = self.filed.iter().map(|device| (*device, format!("watch {device}")));
+        let own = self.filed.iter().map(|device| {
+            let is_strange = self.strangers.contains(device);
+            let name = if is_strange { "a watch that damage made unknown," } else { "watch" };
+            (*device, format!("{name} {device}"))
+        });
         let label = |(address, name, device): &(PeerAddress, Option<String>, Option<DeviceId>)| {
             Some(((*device)?, name.clone().unwrap_or_else(|| address.0.clone())))
         };

@@ -1,13 +1,14 @@
 //! What the ledger is asked over the socket, and what it answers. The same is asked of an outbox whose daemon does not run.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::desk::{Complaint, DeskError};
 use super::known::Known;
 use crate::measurement::UtcMicros;
-use crate::outbox::{EntryId, ExportRow, Outbox, SinkName, Why};
+use crate::outbox::{EntryId, ExportRow, Merged, Outbox, OutboxError, Salvage, SinkName, Why};
 use crate::upload::{DayCheck, VerifyEnd};
 use crate::wire::bridge::DeviceId;
 
@@ -60,7 +61,53 @@ pub struct CheckAnswer {
     pub problems: Vec<String>,
 }
 
-/// A line of an export.
+/// What is to be salvaged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SalvageRequest {
+    /// A file to fill holes from; without it only what was moved aside.
+    pub file: Option<PathBuf>,
+}
+
+/// What a salvage came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SalvageAnswer {
+    /// The damaged database that was moved aside last, if one was.
+    pub salvage: Option<Salvage>,
+    /// The file, if one was named.
+    pub merged: Option<Merged>,
+}
+
+impl SalvageAnswer {
+    /// Salvages to the end.
+    pub async fn gather(outbox: &Outbox, file: Option<&Path>) -> Result<Self, OutboxError> {
+        let salvage = outbox.salvage().await?;
+        let merged = match file {
+            Some(file) => Some(outbox.salvage_from(file).await?),
+            None => None,
+        };
+        Ok(Self { salvage, merged })
+    }
+}
+
+/// Where a copy of the outbox goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupRequest {
+    /// The file, with its whole path.
+    pub file: PathBuf,
+}
+
+/// A copy that is whole, and on the disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupAnswer {
+    /// The file.
+    pub file: PathBuf,
+    /// How large it is.
+    pub bytes: u64,
+}
+
+/// A line of an export. One that says why it broke off is a [`Complaint`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ExportLine {

@@ -14,7 +14,10 @@ use std::sync::Arc;
 
 use super::desk::{Complaint, DeskError, Fault, Seat};
 use super::known::Known;
-use super::ledger::{CheckAnswer, DeadRequest, ExportEnd, ExportLine, ForgetRequest, WhyAnswer};
+use super::ledger::{
+    BackupAnswer, BackupRequest, CheckAnswer, DeadRequest, ExportEnd, ExportLine, ForgetRequest,
+    SalvageAnswer, SalvageRequest, WhyAnswer,
+};
 use super::server::{Control, complain, read};
 use super::stage::{Parts, Stage};
 use crate::measurement::UtcMicros;
@@ -34,6 +37,8 @@ pub(super) fn routes() -> Router<Control> {
         .route("/v1/outbox", get(list))
         .route("/v1/outbox/show", get(show))
         .route("/v1/outbox/check", get(check))
+        .route("/v1/outbox/salvage", post(salvage))
+        .route("/v1/outbox/backup", post(backup))
         .route("/v1/outbox/retry", post(retry))
         .route("/v1/outbox/drop", post(drop_dead))
         .route("/v1/forget", post(forget))
@@ -92,6 +97,38 @@ async fn show(State(control): State<Control>, query: Query<ShowQuery>) -> Respon
 
 async fn check(State(control): State<Control>) -> Response {
     answer(async { Ok(CheckAnswer { problems: control.parts()?.outbox.quick_check().await? }) }).await
+}
+
+async fn salvage(State(control): State<Control>, body: Bytes) -> Response {
+    match read::<SalvageRequest>(&body) {
+        Ok(SalvageRequest { file }) => {
+            answer(async {
+                let parts = control.parts()?;
+                let answer = SalvageAnswer::gather(&parts.outbox, file.as_deref()).await?;
+                parts.arrivals.notify_one();
+                Ok(answer)
+            })
+            .await
+        }
+        Err(refused) => complain(&refused),
+    }
+}
+
+async fn backup(State(control): State<Control>, body: Bytes) -> Response {
+    match read::<BackupRequest>(&body) {
+        Ok(BackupRequest { file }) if file.is_absolute() => {
+            answer(async {
+                let bytes = control.parts()?.outbox.backup(&file).await?;
+                Ok(BackupAnswer { file, bytes })
+            })
+            .await
+        }
+        Ok(_) => complain(&Complaint {
+            fault: Fault::Request,
+            message: "the path of a backup must be whole, from / on".to_owned(),
+        }),
+        Err(refused) => complain(&refused),
+    }
 }
 
 async fn retry(State(control): State<Control>, body: Bytes) -> Response {
@@ -169,7 +206,13 @@ fn lines(exporter: Exporter) -> Body {
         let (mut exporter, mut end) = walk?;
         let told = async {
             let mut text = Vec::new();
-            let page = exporter.next_page().await.map_err(io::Error::other)?;
+            let page = match exporter.next_page().await {
+                Ok(page) => page,
+                Err(error) => {
+                    line(&mut text, &DeskError::from(error).complaint())?;
+                    return Ok((text, true));
+                }
+            };
             let Some(page) = page else {
                 line(&mut text, &ExportLine::End { end })?;
                 return Ok((text, true));

@@ -18,6 +18,8 @@
 //! GET  /v1/outbox        ?what&limit                a part of the ledger: dead, gaps, batches, receipts, quarantine -> Entries
 //! GET  /v1/outbox/show   ?id                        one entry of it -> Entry
 //! GET  /v1/outbox/check                             whether the database is sound -> CheckAnswer
+//! POST /v1/outbox/salvage {file?}                   fetch what a damaged database, or a file, has -> SalvageAnswer
+//! POST /v1/outbox/backup {file}                     copy the outbox -> BackupAnswer
 //! POST /v1/outbox/retry  {ids} or {all}             send dead letters again -> Resolved
 //! POST /v1/outbox/drop   {ids}                      leave dead letters at that -> Resolved
 //! POST /v1/verify        {from?, to?, repair?}      compare with the cloud -> VerifyLine, one JSON object a line
@@ -49,7 +51,8 @@ pub use desk::{
 };
 pub use known::Known;
 pub use ledger::{
-    CheckAnswer, DeadRequest, ExportEnd, ExportLine, ForgetRequest, VerifyLine, VerifyRequest, WhyAnswer,
+    BackupAnswer, BackupRequest, CheckAnswer, DeadRequest, ExportEnd, ExportLine, ForgetRequest,
+    SalvageAnswer, SalvageRequest, VerifyLine, VerifyRequest, WhyAnswer,
 };
 pub use server::{bind, serve};
 pub use stage::{CloudView, Parts, RadioView, SinkView, Stage};

@@ -104,12 +104,15 @@ async fn last_of_its_connection(mut response: Response) -> Response {
 }
 
 impl Control {
-    /// A line, and what to wait for before the next. `None` if there is nothing to tell any more.
-    async fn line(&mut self) -> Option<(Vec<u8>, Changes)> {
+    /// A line, and what to wait for before the next. A line that says why there is no status is the last.
+    async fn line(&mut self) -> Option<(Vec<u8>, Option<Changes>)> {
         let stage = self.stage.borrow_and_update().clone();
         let changes = stage.changes();
-        let status = stage.status(self.started).await.ok()?;
-        let mut line = serde_json::to_vec(&status).ok()?;
+        let (line, changes) = match stage.status(self.started).await {
+            Ok(status) => (serde_json::to_vec(&status), Some(changes)),
+            Err(error) => (serde_json::to_vec(&DeskError::from(error).complaint()), None),
+        };
+        let mut line = line.ok()?;
         line.push(b'\n');
         Some((line, changes))
     }
@@ -135,7 +138,8 @@ async fn status(State(control): State<Control>) -> Response {
 /// A status now, and another after every change.
 async fn events(State(control): State<Control>) -> Response {
     let before_first: Option<Changes> = None;
-    let lines = futures_util::stream::unfold((control, before_first), |(mut control, last)| async move {
+    let lines = futures_util::stream::unfold(Some((control, before_first)), |walk| async move {
+        let (mut control, last) = walk?;
         if let Some(changes) = last {
             tokio::time::sleep(EVENT_SPACING).await;
             if !control.changed(changes).await {
@@ -143,7 +147,8 @@ async fn events(State(control): State<Control>) -> Response {
             }
         }
         let (line, changes) = control.line().await?;
-        Some((Ok::<_, io::Error>(Bytes::from(line)), (control, Some(changes))))
+        let next = changes.map(|changes| (control, Some(changes)));
+        Some((Ok::<_, io::Error>(Bytes::from(line)), next))
     });
     ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
 }
@@ -203,7 +208,8 @@ pub(super) fn complain(complaint: &Complaint) -> Response {
             StatusCode::SERVICE_UNAVAILABLE
         }
         Fault::Pairing | Fault::Login => StatusCode::FORBIDDEN,
-        Fault::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Fault::CannotWrite => StatusCode::INSUFFICIENT_STORAGE,
+        Fault::Damaged | Fault::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     };
     (status, Json(complaint)).into_response()
 }

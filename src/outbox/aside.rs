@@ -30,7 +30,8 @@ pub(super) fn move_aside(dir: &Path) -> io::Result<PathBuf> {
 /// The database that was moved aside last, if there is still something to be fetched from it.
 pub(super) fn latest(dir: &Path) -> Option<PathBuf> {
     let is_of_use = |aside: &PathBuf| {
-        !with(aside, ".done").exists() && database::size_of(aside).is_ok_and(|bytes| bytes > 0)
+        let holds = |file: &Path| database::size_of(file).is_ok_and(|bytes| bytes > 0);
+        !with(aside, ".done").exists() && (holds(aside) || holds(&with(aside, "-wal")))
     };
     numbered(dir).take_while(|aside| is_taken(aside)).filter(is_of_use).last()
 }
@@ -90,7 +91,7 @@ pub(super) fn unmark(dir: &Path) {
     let _ = fs::remove_file(dir.join(MARK));
 }
 
-fn with(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()

@@ -1,14 +1,14 @@
 //! A copy of the database while it is in use.
 
-use std::fs::{self, OpenOptions};
-use std::io::ErrorKind;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
-use super::{Outbox, OutboxError, database};
+use super::{Outbox, OutboxError, check, database, still};
+use crate::draft::Draft;
 
 /// Each step reads so many pages, and lets the writer go on after it.
 const STEP_PAGES: i32 = 1_000;
@@ -17,36 +17,50 @@ const TRIES: i64 = 20;
 
 impl Outbox {
     /// Copies the database to `path`, which must not exist, as it was at one moment. Returns how many bytes.
+    /// The copy is looked through, and on the disk, before it gets its name.
     pub async fn backup(&self, path: &Path) -> Result<u64, OutboxError> {
-        let (dir, to) = (self.house.dir.clone(), path.to_owned());
+        let (dir, to, is_still) = (self.house.dir.clone(), path.to_owned(), self.house.still.is_some());
         super::off_the_runtime(move || {
-            let made = make(&dir, &to);
-            if matches!(&made, Err(error) if !matches!(error, OutboxError::BackupExists { .. })) {
-                let _ = fs::remove_file(&to);
-            }
-            made.map_err(|error| error.placed(&dir))
+            let draft = Draft::create(&to).map_err(|source| match source.kind() {
+                ErrorKind::AlreadyExists => OutboxError::BackupExists { path: to.clone() },
+                _ => cannot_write(&to, source),
+            })?;
+            let open = if is_still { still::open_reader } else { database::open_reader };
+            let source = open(&dir).map_err(|error| error.placed(&dir))?;
+            make(&source, &draft, &to)?;
+            let bytes = fs::metadata(draft.place()).map_err(|source| cannot_write(&to, source))?.len();
+            draft.publish().map_err(|source| match source.kind() {
+                ErrorKind::AlreadyExists => OutboxError::BackupExists { path: to.clone() },
+                _ => cannot_write(&to, source),
+            })?;
+            Ok(bytes)
         })
         .await
     }
 }
 
-fn make(dir: &Path, to: &Path) -> Result<u64, OutboxError> {
-    let cannot_write = |source| OutboxError::CannotUse { dir: to.to_owned(), source };
-    let mut options = OpenOptions::new();
-    match options.write(true).create_new(true).mode(0o600).open(to) {
-        Ok(_) => {}
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            return Err(OutboxError::BackupExists { path: to.to_owned() });
+fn cannot_write(path: &Path, source: io::Error) -> OutboxError {
+    OutboxError::File { path: path.to_owned(), doing: "written", source }
+}
+
+fn make(source: &Connection, draft: &Draft, to: &Path) -> Result<(), OutboxError> {
+    // What SQLite says of the copy is not said of the outbox.
+    let of_copy = |error: OutboxError| match error.placed(to) {
+        OutboxError::DiskFull { source, .. } => {
+            cannot_write(to, io::Error::new(ErrorKind::StorageFull, format!("the disk is full ({source})")))
         }
-        Err(error) => return Err(cannot_write(error)),
-    }
-    let (source, mut target) = (database::open_reader(dir)?, database::connect(to)?);
-    copy(&source, &mut target, to)?;
+        OutboxError::Sql(source) => cannot_write(to, io::Error::other(source)),
+        other => other,
+    };
+    let mut target = database::connect(draft.place()).map_err(|error| of_copy(error.into()))?;
+    copy(source, &mut target, to).map_err(of_copy)?;
     // A copy is one file: nothing beside it.
-    let _: String = target.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))?;
-    target.close().map_err(|(_, error)| error)?;
-    let file = fs::File::open(to).and_then(|file| file.sync_all().and_then(|()| file.metadata()));
-    file.map(|file| file.len()).map_err(cannot_write)
+    let alone = target.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get::<_, String>(0));
+    alone.map_err(|error| of_copy(error.into()))?;
+    if let Some(detail) = check::damage(&target).map_err(of_copy)? {
+        return Err(OutboxError::BackupDamaged { path: to.to_owned(), detail });
+    }
+    target.close().map_err(|(_, error)| of_copy(error.into()))
 }
 
 fn copy(source: &Connection, target: &mut Connection, to: &Path) -> Result<(), OutboxError> {

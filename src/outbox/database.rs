@@ -166,7 +166,7 @@ fn check_pages(connection: &Connection, path: &Path, ended_well: bool) -> Result
     Ok(true)
 }
 
-fn queue_id(connection: &Connection, path: &Path) -> Result<Uuid, OutboxError> {
+pub(super) fn queue_id(connection: &Connection, path: &Path) -> Result<Uuid, OutboxError> {
     let text: String = connection.query_row(sql!("meta_get"), ["queue_id"], |row| row.get(0))?;
     let detail = || format!("\"{text}\" is not a queue id");
     text.parse().map_err(|_| OutboxError::Corrupt { path: path.to_owned(), detail: detail() })

@@ -6,7 +6,9 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::batches::{find_open, next_unsent, set_state, stream_of, tidied};
-use super::{BatchState, ErrandKey, LogKey, Outbox, OutboxError, Position, SinkName, Span, StoredBlock};
+use super::{
+    BatchState, ErrandKey, LogKey, Outbox, OutboxError, Position, SinkName, Span, StoredBlock, salvage,
+};
 use crate::measurement::{Kind, UtcMicros};
 use crate::wire::bridge::{DeviceId, RawBlock, Seq, Stream};
 
@@ -121,12 +123,16 @@ impl Outbox {
         self.write(move |tx| ask(tx, &errand, now)).await
     }
 
-    /// The errands of a sink that wait to be run, oldest first.
+    /// The errands of a sink that wait to be run, oldest first. Those of a damaged database wait until all its blocks are here.
     pub async fn errands(&self, sink: &SinkName) -> Result<Vec<Errand>, OutboxError> {
         let sink = sink.clone();
         self.read(move |tx| {
             let mut list = tx.prepare_cached(sql!("errand_waiting"))?;
-            Ok(list.query_map([sink], read)?.collect::<Result<_, _>>()?)
+            let errands: Vec<Errand> = list.query_map([sink], read)?.collect::<Result<_, _>>()?;
+            // Half of its blocks may be yet to come, and what is sent without them would pass for all.
+            let salvage = salvage::known(tx)?;
+            let is_whole = |errand: &Errand| !salvage.as_ref().is_some_and(|it| it.is_fetching(errand.log));
+            Ok(errands.into_iter().filter(is_whole).collect())
         })
         .await
     }

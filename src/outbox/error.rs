@@ -115,6 +115,38 @@ pub enum OutboxError {
         /// The file.
         path: PathBuf,
     },
+    /// The copy is not what it should be. It was removed.
+    #[error("the backup to {} was made and is damaged ({detail}); `nowbridge outbox check` tells whether the outbox is, too", path.display())]
+    BackupDamaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        detail: String,
+    },
+    /// A file that is named, beside the outbox, cannot be read or written.
+    #[error("{} cannot be {doing}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What was to be done.
+        doing: &'static str,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Nothing in a file looks like blocks of an outbox.
+    #[error("{} holds no block of an outbox; is it another file?", path.display())]
+    NothingToSalvage {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Not all of a damaged database is here yet.
+    #[error("blocks are still being fetched from {}; let `nowbridge outbox salvage` finish that first, and run this again", dir.join(file).display())]
+    Salvaging {
+        /// The outbox directory.
+        dir: PathBuf,
+        /// The damaged database.
+        file: String,
+    },
     /// So much is written to the outbox that a copy of one moment is never complete.
     #[error("the backup to {} was not done in time, since too much was written meanwhile; try again later", path.display())]
     BackupTooSlow {
@@ -223,6 +255,7 @@ impl OutboxError {
             | Self::CapReached { .. }
             | Self::NoHeadroom { .. }
             | Self::Interrupted { .. }
+            | Self::Salvaging { .. }
             | Self::Busy { .. } => true,
             // A file system that is away for a while, or a disk that has hiccups.
             Self::Sql(source) => matches!(
@@ -237,6 +270,9 @@ impl OutboxError {
     pub(super) fn placed(self, dir: &Path) -> Self {
         let Self::Sql(source) = self else { return self };
         let dir = dir.to_owned();
+        if is_nonsense(&source) {
+            return Self::Corrupt { path: dir.join(super::database::FILE_NAME), detail: source.to_string() };
+        }
         match source.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::DiskFull { dir, source },
             Some(ErrorCode::SystemIoFailure) if is_without_room(&source) => Self::DiskFull { dir, source },
@@ -248,6 +284,16 @@ impl OutboxError {
             _ => Self::Sql(source),
         }
     }
+}
+
+/// A value that was never written so: what a page holds that is damaged.
+const fn is_nonsense(source: &rusqlite::Error) -> bool {
+    matches!(
+        source,
+        rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..)
+    )
 }
 
 /// The index of the write-ahead log is a file too, and SQLite has its own code for not being able to grow that one.

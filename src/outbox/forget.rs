@@ -8,7 +8,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter};
 use serde::{Deserialize, Serialize};
 
-use super::{Log, Outbox, OutboxError, SinkName, Tally, aside, off_the_runtime};
+use super::{Log, Outbox, OutboxError, Salvage, SinkName, Tally, aside, off_the_runtime};
 use crate::wire::bridge::DeviceId;
 
 /// Rows that are deleted in one transaction: blocks make it some hundred kilobytes.
@@ -83,6 +83,10 @@ impl Outbox {
         mut sinks: Vec<SinkName>,
         options: ForgetOptions,
     ) -> Result<Forgetting, OutboxError> {
+        if let Some(Salvage { file, .. }) = self.salvage_so_far().await?.filter(|salvage| !salvage.done) {
+            // What is still to be fetched would bring it back.
+            return Err(OutboxError::Salvaging { dir: self.dir().to_owned(), file });
+        }
         sinks.extend(self.sink_names().await?);
         let logs: Vec<Log> = self.logs().await?.into_iter().filter(|log| log.device == device).collect();
         for sink in sinks.into_iter().filter(|_| !options.even_unsent) {

@@ -36,6 +36,23 @@ impl DirLock {
         Ok(Self { _file: file, dir: dir.to_owned() })
     }
 
+    /// For whoever cannot write there: an error if somebody holds the lock.
+    pub(super) fn refuse_if_held(dir: &Path) -> Result<(), OutboxError> {
+        let cannot_use = |source| OutboxError::CannotUse { dir: dir.to_owned(), source };
+        let mut file = match File::open(dir.join(FILE_NAME)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(cannot_use(error)),
+        };
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                Err(OutboxError::InUse { dir: dir.to_owned(), pid: read_pid(&mut file) })
+            }
+            Err(TryLockError::Error(source)) => Err(cannot_use(source)),
+            Ok(()) => Ok(()),
+        }
+    }
+
     /// The directory.
     pub(super) fn dir(&self) -> &Path {
         &self.dir

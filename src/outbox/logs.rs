@@ -22,6 +22,9 @@ pub struct Log {
     pub synthetic: bool,
     /// Everything up to here is stored or named as a gap.
     pub cursor: Seq,
+    /// It was salvaged without what said whose it is, or whether it was simulated: it is kept, and not sent.
+    #[serde(default)]
+    pub adrift: bool,
 }
 
 impl Outbox {
@@ -113,5 +116,6 @@ fn log(row: &Row<'_>) -> rusqlite::Result<Log> {
         era: row.get(3)?,
         synthetic: row.get(4)?,
         cursor: row.get(5)?,
+        adrift: row.get(6)?,
     })
 }

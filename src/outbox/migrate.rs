@@ -21,6 +21,18 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), OutboxEr
     Ok(())
 }
 
+/// Refuses any schema but this program's, where it cannot be brought up to date.
+pub(super) fn check_same(connection: &Connection, dir: &Path) -> Result<(), OutboxError> {
+    check(connection, &dir.join(super::database::FILE_NAME))?;
+    if version(connection)? < STEPS.len() as u32 {
+        let why =
+            "an older nowbridge wrote it, and it cannot be brought up to date where nothing can be written";
+        let source = std::io::Error::new(std::io::ErrorKind::ReadOnlyFilesystem, why);
+        return Err(OutboxError::CannotUse { dir: dir.to_owned(), source });
+    }
+    Ok(())
+}
+
 /// Brings the schema up to date.
 pub(super) fn run(connection: &mut Connection) -> Result<(), OutboxError> {
     run_steps(connection, STEPS)

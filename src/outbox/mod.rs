@@ -7,7 +7,7 @@
 /// The text of a statement, from `sql/`.
 macro_rules! sql {
     ($name:literal) => {
-        include_str!(concat!("sql/", $name, ".sql"))
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/outbox/sql/", $name, ".sql"))
     };
 }
 
@@ -40,6 +40,7 @@ mod limits;
 mod listing;
 mod lock;
 mod logs;
+mod merge;
 mod migrate;
 mod peers;
 mod pragmas;
@@ -55,6 +56,7 @@ mod settle;
 mod sinks;
 mod span;
 mod spells;
+mod still;
 mod summary;
 mod tidy;
 mod vacuum;
@@ -89,6 +91,7 @@ pub use limits::Limits;
 pub use listing::{Entries, Entry, Section};
 pub use lock::DirLock;
 pub use logs::Log;
+pub use merge::Merged;
 pub use peers::{Binding, Hold, PeerRow};
 pub use quarantine::{HeldBack, HeldRun};
 pub use resolve::{Repair, Resolved, Unresolved};
@@ -100,6 +103,7 @@ pub use settle::{DeadLetter, Receipt, Tally};
 pub use sinks::{SinkCounts, SinkRow};
 pub use span::{Position, Span};
 pub use spells::{SpellKey, SpellRow};
+pub use still::Still;
 pub use summary::{StreamSummary, Summary};
 pub use tidy::Tidied;
 pub use why::{Hole, OffWrist, Undated, Waiting, Why};
@@ -132,6 +136,8 @@ struct House {
     log: Arc<WalWatch>,
     to_be_checked: AtomicBool,
     clock_memory: Arc<ClockMemory>,
+    /// Where nothing can be written: what is not in the picture.
+    still: Option<Still>,
 }
 
 impl Outbox {
@@ -151,9 +157,16 @@ impl Outbox {
         Self::open_limited(lock, clock, Limits::default()).await
     }
 
-    /// Opens the outbox in `dir` for whoever only looks: one that is damaged is an error, and stays as it is.
+    /// Opens the outbox in `dir` for whoever only looks: one that is damaged is an error, and stays as it is. Where nothing can be
+    /// written, it is read as it lies there.
     pub async fn open_to_look(dir: &Path, clock: Clock, limits: Limits) -> Result<Self, OutboxError> {
-        let (lock, now) = (Self::claim(dir).await?, clock.now());
+        let lock = match Self::claim(dir).await {
+            Err(error) if still::is_for_want_of_rights(&error) => {
+                return Self::open_still(dir, clock, limits).await;
+            }
+            claimed => claimed?,
+        };
+        let now = clock.now();
         off_the_runtime(move || {
             let house = House::build(lock, clock, now, limits, Damage::Refuse)?;
             Ok(Self { house: Arc::new(house) })
@@ -263,6 +276,7 @@ impl House {
             room,
             log,
             to_be_checked: to_be_checked.into(),
+            still: None,
         })
     }
 

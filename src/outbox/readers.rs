@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, InterruptHandle, Transaction};
 
-use super::{OutboxError, database};
+use super::{OutboxError, database, still};
 
 /// How many idle connections are kept. More readers than that open their own and close it again.
 const KEPT: usize = 4;
@@ -14,6 +14,7 @@ pub(super) struct Readers {
     idle: Mutex<Option<Vec<Connection>>>,
     dir: PathBuf,
     reading: Arc<Reading>,
+    open: fn(&Path) -> Result<Connection, OutboxError>,
 }
 
 /// Who reads at the moment. While one does, the write-ahead log cannot be started anew.
@@ -25,7 +26,12 @@ pub(super) struct Reading {
 
 impl Readers {
     pub(super) fn new(dir: &Path, reading: Arc<Reading>) -> Self {
-        Self { idle: Mutex::new(Some(Vec::new())), dir: dir.to_owned(), reading }
+        Self { idle: Mutex::new(Some(Vec::new())), dir: dir.to_owned(), reading, open: database::open_reader }
+    }
+
+    /// The same where nothing can be written.
+    pub(super) fn still(self) -> Self {
+        Self { open: still::open_reader, ..self }
     }
 
     /// Runs `query` on one unchanging view of the database.
@@ -46,7 +52,7 @@ impl Readers {
     where
         F: FnOnce(&Transaction<'_>) -> Result<T, OutboxError>,
     {
-        let connection = database::open_reader(&self.dir);
+        let connection = (self.open)(&self.dir);
         let seen = connection.and_then(|mut connection| self.look(&mut connection, query));
         seen.map_err(|error| error.placed(&self.dir))
     }
@@ -56,7 +62,7 @@ impl Readers {
         F: FnOnce(&Transaction<'_>) -> Result<T, OutboxError>,
     {
         let idle = self.idle().as_mut().ok_or(OutboxError::Closed)?.pop();
-        let mut connection = idle.map_or_else(|| database::open_reader(&self.dir), Ok)?;
+        let mut connection = idle.map_or_else(|| (self.open)(&self.dir), Ok)?;
         let value = self.look(&mut connection, query)?;
         if let Some(idle) = self.idle().as_mut().filter(|idle| idle.len() < KEPT) {
             idle.push(connection);

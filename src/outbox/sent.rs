@@ -126,6 +126,7 @@ mod tests {
             era: 1,
             synthetic: false,
             cursor: Seq(9),
+            adrift: false,
         };
         let except = |first, skip, last, upto| Except { first: Seq(first), skip, last: Seq(last), upto };
         let sent = Sent {

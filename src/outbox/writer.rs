@@ -27,6 +27,7 @@ pub(super) struct Writer {
     jobs: Mutex<Option<SyncSender<Job>>>,
     thread: Mutex<Option<JoinHandle<End>>>,
     dir: PathBuf,
+    can_write: bool,
 }
 
 impl Writer {
@@ -42,7 +43,17 @@ impl Writer {
             .name("outbox-writer".to_owned())
             .spawn(move || serve(Desk { connection, keeper }, &queue, lock))
             .map_err(|source| OutboxError::CannotUse { dir: dir.to_owned(), source })?;
-        Ok(Self { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)), dir: dir.to_owned() })
+        Ok(Self {
+            jobs: Mutex::new(Some(jobs)),
+            thread: Mutex::new(Some(thread)),
+            dir: dir.to_owned(),
+            can_write: true,
+        })
+    }
+
+    /// Where nothing can be written, whoever wants to is told.
+    pub(super) fn none(dir: &Path) -> Self {
+        Self { jobs: Mutex::new(None), thread: Mutex::new(None), dir: dir.to_owned(), can_write: false }
     }
 
     /// Runs `job` in a transaction of its own and waits until it is on the disk. If anything fails, nothing of it is.
@@ -85,6 +96,10 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&mut Desk) -> Result<T, OutboxError> + Send + 'static,
     {
+        if !self.can_write {
+            let source = std::io::ErrorKind::ReadOnlyFilesystem.into();
+            return Err(OutboxError::CannotUse { dir: self.dir.clone(), source });
+        }
         let jobs = lock(&self.jobs).clone().ok_or(OutboxError::Closed)?;
         let (answer, waiting) = mpsc::sync_channel(1);
         let job = Box::new(move |desk: &mut Desk| {

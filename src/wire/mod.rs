@@ -6,6 +6,7 @@
 mod address;
 mod sha256;
 
+pub mod app_export;
 pub mod bridge;
 pub mod gatt;
 pub mod mcuboot;

@@ -1,31 +1,19 @@
 //! A folder like the NOWATCH app's own export: a CSV file for each kind, one row a second, beats as frames.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use super::writers::value;
-use super::{CannotExport, Sink, create};
+use super::writers::broken;
+use super::{CannotExport, Sink, create, publish};
+use crate::draft::Draft;
 use crate::measurement::beats::{self, TimedBeat};
 use crate::measurement::{Quality, Reading, Value};
 use crate::outbox::ExportRow;
+use crate::wire::app_export::{FILES, HEADING, SKIN_CONDUCTANCE};
 use crate::wire::bridge::{DeviceId, Stream};
-
-/// The files that the app is known to write, and what is in them.
-const FILES: [(&str, Stream); 9] = [
-    ("heart_rate.csv", Stream::HEART_RATE),
-    ("heartbeats.csv", Stream::BEATS),
-    ("temperature.csv", Stream::TEMPERATURE),
-    ("activity_count.csv", Stream::ACTIVITY_COUNT),
-    ("activity_type.csv", Stream::ACTIVITY_TYPE),
-    ("activity_cadence.csv", Stream::CADENCE),
-    ("respiration_rate.csv", Stream::RESPIRATION),
-    ("resting_heart_rate.csv", Stream::RESTING_HEART_RATE),
-    ("skin_conductance.csv", Stream::EDA),
-];
 
 /// How far a beat may be off from where its interval puts it, ms; no two beats are that close.
 const BEAT_SLACK_MS: u64 = 200;
@@ -35,11 +23,13 @@ pub struct Folder {
     dir: PathBuf,
     watch: Option<DeviceId>,
     files: BTreeMap<Stream, Table>,
+    /// Whether it is ours to remove if nothing comes of it.
+    is_new: bool,
 }
 
 /// A file, and what its next row is made of.
 struct Table {
-    rows: csv::Writer<BufWriter<File>>,
+    rows: csv::Writer<BufWriter<Draft>>,
     /// The latest value of the second.
     last: Option<Reading>,
     /// The beats of the second.
@@ -52,19 +42,19 @@ impl Folder {
     pub fn new(dir: &Path) -> anyhow::Result<Self> {
         use std::os::unix::fs::DirBuilderExt as _;
 
+        let is_new = !dir.exists();
         let mut builder = std::fs::DirBuilder::new();
         let made = builder.recursive(true).mode(0o700).create(dir);
         made.with_context(|| format!("{} cannot be made", dir.display()))?;
-        Ok(Self { dir: dir.to_owned(), watch: None, files: BTreeMap::new() })
+        Ok(Self { dir: dir.to_owned(), watch: None, files: BTreeMap::new(), is_new })
     }
 
     fn table(&mut self, name: &str, stream: Stream) -> anyhow::Result<&mut Table> {
         match self.files.entry(stream) {
             std::collections::btree_map::Entry::Occupied(table) => Ok(table.into_mut()),
             std::collections::btree_map::Entry::Vacant(place) => {
-                let file = BufWriter::new(create(&self.dir.join(name))?);
-                let mut rows = csv::Writer::from_writer(file);
-                rows.write_record(["timestamp", "value", "quality_indicator"])?;
+                let mut rows = csv::Writer::from_writer(create(&self.dir.join(name))?);
+                rows.write_record(HEADING).map_err(broken)?;
                 Ok(place.insert(Table { rows, last: None, beats: Vec::new(), beat: None }))
             }
         }
@@ -73,7 +63,8 @@ impl Folder {
 
 impl Sink for Folder {
     fn take(&mut self, row: &ExportRow) -> anyhow::Result<bool> {
-        let Some((name, _)) = FILES.iter().find(|(_, stream)| *stream == row.stream) else {
+        let mut files = FILES.iter().chain([&SKIN_CONDUCTANCE]);
+        let Some((name, _)) = files.find(|(_, stream)| *stream == row.stream) else {
             return Ok(false);
         };
         if row.at.is_none() {
@@ -91,12 +82,26 @@ impl Sink for Folder {
         Ok(true)
     }
 
-    fn finish(&mut self) -> anyhow::Result<()> {
-        for table in self.files.values_mut() {
+    fn finish(mut self: Box<Self>) -> anyhow::Result<()> {
+        let mut files = Vec::new();
+        for mut table in std::mem::take(&mut self.files).into_values() {
             table.end_second()?;
             table.rows.flush()?;
+            files.push(table.rows.into_inner().map_err(|error| anyhow::anyhow!("{}", error.error()))?);
         }
+        files.into_iter().try_for_each(publish)?;
+        self.is_new = false;
         Ok(())
+    }
+}
+
+impl Drop for Folder {
+    /// A folder that was made for nothing goes again; one in which there is something does not.
+    fn drop(&mut self) {
+        self.files.clear();
+        if self.is_new {
+            let _ = std::fs::remove_dir(&self.dir);
+        }
     }
 }
 
@@ -104,7 +109,8 @@ impl Table {
     /// Of several in a second the later one stands, as in the API.
     fn value(&mut self, row: &ExportRow) -> anyhow::Result<()> {
         let Some(at) = row.at else { return Ok(()) };
-        let reading = Reading { at: at.seconds(), value: self::value(row), quality: Some(row.quality) };
+        let reading =
+            Reading { at: at.seconds(), value: row.stream.value(row.value), quality: Some(row.quality) };
         if self.last.as_ref().is_some_and(|last| last.at != reading.at) {
             self.end_second()?;
         }
@@ -136,7 +142,7 @@ impl Table {
         for reading in self.last.take().into_iter().chain(frames) {
             let quality = reading.quality.unwrap_or(Quality::BEST);
             let (at, value) = (reading.at.0.to_string(), reading.value.to_string());
-            self.rows.write_record([at, value, quality.to_string()])?;
+            self.rows.write_record([at, value, quality.to_string()]).map_err(broken)?;
         }
         Ok(())
     }

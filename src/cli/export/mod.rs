@@ -4,9 +4,8 @@ mod folder;
 mod source;
 mod writers;
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::io::{self, BufWriter, StdoutLock, Write};
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
@@ -15,6 +14,7 @@ use self::source::Source;
 use self::writers::{Csv, JsonLines};
 use super::{exit, format, small_runtime};
 use crate::config::Config;
+use crate::draft::Draft;
 use crate::measurement::{Day, Kind, UtcMicros};
 use crate::outbox::ExportRow;
 use crate::wire::bridge::{STREAMS, Stream};
@@ -81,7 +81,9 @@ pub enum CannotExport {
     #[error("{0} is after {1}; the first day comes first")]
     BadDays(Day, Day),
     /// The daemon ended in the middle of it.
-    #[error("the daemon broke off: the export is not whole")]
+    #[error(
+        "the daemon ended, or was ended, in the middle of it: the export is not whole; see whether the daemon runs, and export again"
+    )]
     NotWhole,
 }
 
@@ -99,8 +101,50 @@ trait Sink {
     /// Takes one; `false` if this format has no place for it.
     fn take(&mut self, row: &ExportRow) -> anyhow::Result<bool>;
 
-    /// Writes what is held back.
-    fn finish(&mut self) -> anyhow::Result<()>;
+    /// Writes what is held back, and gives files their names.
+    fn finish(self: Box<Self>) -> anyhow::Result<()>;
+}
+
+/// Standard output, or a file that has its name when it is whole.
+pub enum Target {
+    Stdout(BufWriter<StdoutLock<'static>>),
+    File(BufWriter<Draft>),
+}
+
+impl Target {
+    fn open(path: &Path) -> anyhow::Result<Self> {
+        if path.as_os_str() == "-" {
+            return Ok(Self::Stdout(BufWriter::new(io::stdout().lock())));
+        }
+        Ok(Self::File(create(path)?))
+    }
+
+    fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Stdout(mut stdout) => stdout.flush(),
+            Self::File(file) => publish(file),
+        }
+    }
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Stdout(stdout) => stdout.write(bytes),
+            Self::File(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stdout(stdout) => stdout.flush(),
+            Self::File(file) => file.flush(),
+        }
+    }
+}
+
+fn publish(file: BufWriter<Draft>) -> io::Result<()> {
+    file.into_inner().map_err(io::IntoInnerError::into_error)?.publish()
 }
 
 /// Writes it.
@@ -124,8 +168,8 @@ async fn copy(config: &Config, args: &Args) -> anyhow::Result<Tally> {
     let mut source = Source::open(config, args.watch.as_deref(), args.kind, from, to).await?;
     // Only now: where there is nothing to read, nothing is made.
     let mut sink: Box<dyn Sink> = match args.format {
-        Format::Csv => Box::new(Csv::new(open(args)?)?),
-        Format::Jsonl => Box::new(JsonLines::new(open(args)?)),
+        Format::Csv => Box::new(Csv::new(Target::open(&args.target)?).map_err(|error| named(args, error))?),
+        Format::Jsonl => Box::new(JsonLines::new(Target::open(&args.target)?)),
         Format::Nowatch => Box::new(Folder::new(&args.target)?),
     };
     let mut tally = Tally::default();
@@ -133,14 +177,14 @@ async fn copy(config: &Config, args: &Args) -> anyhow::Result<Tally> {
         tally.unreadable += page.unreadable;
         for row in &page.rows {
             tally.undated += u64::from(row.at.is_none());
-            match sink.take(row)? {
+            match sink.take(row).map_err(|error| named(args, error))? {
                 true => tally.written += 1,
                 false if row.at.is_some() => tally.homeless += 1,
                 false => {}
             }
         }
     }
-    sink.finish()?;
+    sink.finish().map_err(|error| named(args, error))?;
     Ok(tally)
 }
 
@@ -166,18 +210,18 @@ fn report(args: &Args, tally: Tally) {
     }
 }
 
-/// Health data: for its owner's eyes alone.
-fn open(args: &Args) -> anyhow::Result<Box<dyn Write>> {
-    if args.target.as_os_str() == "-" {
-        return Ok(Box::new(BufWriter::new(io::stdout().lock())));
+/// Says which file it is that the disk has no room for.
+fn named(args: &Args, error: anyhow::Error) -> anyhow::Error {
+    let is_of_disk = error.chain().any(<dyn std::error::Error + 'static>::is::<io::Error>);
+    if args.target.as_os_str() == "-" || !is_of_disk {
+        return error;
     }
-    Ok(Box::new(BufWriter::new(create(&args.target)?)))
+    error.context(format!("{} cannot be written", args.target.display()))
 }
 
-fn create(path: &std::path::Path) -> anyhow::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-
-    let made = File::options().write(true).create_new(true).mode(0o600).open(path);
+/// Health data: for its owner's eyes alone.
+fn create(path: &Path) -> anyhow::Result<BufWriter<Draft>> {
+    let made = Draft::create(path).map(BufWriter::new);
     made.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => anyhow::Error::from(CannotExport::Exists(path.to_owned())),
         _ => anyhow::Error::from(error).context(format!("{} cannot be written", path.display())),

@@ -66,8 +66,10 @@ impl Source {
                             (page.unreadable, *is_over) = (end.unreadable, true);
                             break;
                         }
+                        Some(Ok(ExportLine::End { .. }) | Err(ControlError::BrokenOff(_))) | None => {
+                            return Err(CannotExport::NotWhole.into());
+                        }
                         Some(Err(error)) => return Err(error.into()),
-                        Some(Ok(ExportLine::End { .. })) | None => return Err(CannotExport::NotWhole.into()),
                     }
                 }
                 Ok(Some(page))

@@ -5,54 +5,51 @@ use std::io::Write;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Sink, shouted};
+use super::{Sink, Target, shouted};
 use crate::cli::why::stream_name;
 use crate::measurement::{Kind, Quality, UtcMicros, Value};
 use crate::outbox::ExportRow;
 use crate::wire::bridge::DeviceId;
 
-/// The real value of a sample: stored units have no fractions.
-pub fn value(row: &ExportRow) -> Value {
-    match row.stream.info().map_or(1, |info| info.scale) {
-        1 => Value::Integer(row.value.into()),
-        scale => Value::Decimal(f64::from(row.value) / f64::from(scale)),
-    }
-}
-
 /// A table with a row for each sample that has a date.
-pub struct Csv<W: Write> {
-    table: csv::Writer<W>,
+pub struct Csv {
+    table: csv::Writer<Target>,
 }
 
-impl<W: Write> Csv<W> {
+impl Csv {
     /// Begins with the heading.
-    pub fn new(target: W) -> anyhow::Result<Self> {
+    pub fn new(target: Target) -> anyhow::Result<Self> {
         let mut table = csv::Writer::from_writer(target);
-        table.write_record(["watch", "kind", "stream", "datetime", "value", "quality_indicator"])?;
+        table
+            .write_record(["watch", "kind", "stream", "datetime", "value", "quality_indicator"])
+            .map_err(broken)?;
         Ok(Self { table })
     }
 }
 
-impl<W: Write> Sink for Csv<W> {
+impl Sink for Csv {
     fn take(&mut self, row: &ExportRow) -> anyhow::Result<bool> {
         let Some(at) = row.at else { return Ok(false) };
         let kind = row.stream.kind().map_or("", Kind::name);
         let (stream, second) = (shouted(&stream_name(row.stream)), at.seconds().0.to_string());
         let watch = row.watch.to_string();
-        let (value, quality) = (value(row).to_string(), row.quality.to_string());
+        let (value, quality) = (row.stream.value(row.value).to_string(), row.quality.to_string());
         self.table
             .write_record([watch.as_str(), kind, &stream, &second, &value, &quality])
             .map_err(broken)?;
         Ok(true)
     }
 
-    fn finish(&mut self) -> anyhow::Result<()> {
-        Ok(self.table.flush()?)
+    fn finish(self: Box<Self>) -> anyhow::Result<()> {
+        let mut table = self.table;
+        table.flush()?;
+        let target = table.into_inner().map_err(|error| anyhow::anyhow!("{}", error.error()))?;
+        Ok(target.finish()?)
     }
 }
 
 /// What the file system said, if it was that; so that a reader who has left is known as such.
-fn broken(error: csv::Error) -> anyhow::Error {
+pub(super) fn broken(error: csv::Error) -> anyhow::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error.into(),
         other => anyhow::anyhow!("the table cannot be written: {other:?}"),
@@ -60,8 +57,8 @@ fn broken(error: csv::Error) -> anyhow::Error {
 }
 
 /// An object a line.
-pub struct JsonLines<W> {
-    target: W,
+pub struct JsonLines {
+    target: Target,
 }
 
 #[derive(Serialize)]
@@ -83,14 +80,14 @@ struct Line<'a> {
     ticks_ms: u64,
 }
 
-impl<W: Write> JsonLines<W> {
+impl JsonLines {
     /// Nothing is written yet.
-    pub const fn new(target: W) -> Self {
+    pub const fn new(target: Target) -> Self {
         Self { target }
     }
 }
 
-impl<W: Write> Sink for JsonLines<W> {
+impl Sink for JsonLines {
     fn take(&mut self, row: &ExportRow) -> anyhow::Result<bool> {
         let stream = stream_name(row.stream);
         let time = row.at.and_then(|at| Timestamp::from_millisecond(at.millis()).ok());
@@ -101,7 +98,7 @@ impl<W: Write> Sink for JsonLines<W> {
             datetime: row.at.map(|at| at.seconds().0),
             at_ms: row.at.map(UtcMicros::millis),
             time: time.map(|time| format!("{time:.3}")),
-            value: match value(row) {
+            value: match row.stream.value(row.value) {
                 Value::Decimal(number) => number.into(),
                 _ => row.value.into(),
             },
@@ -118,7 +115,7 @@ impl<W: Write> Sink for JsonLines<W> {
         Ok(true)
     }
 
-    fn finish(&mut self) -> anyhow::Result<()> {
-        Ok(self.target.flush()?)
+    fn finish(self: Box<Self>) -> anyhow::Result<()> {
+        Ok(self.target.finish()?)
     }
 }

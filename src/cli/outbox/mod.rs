@@ -1,5 +1,6 @@
 //! `nowbridge outbox`: the ledger, entry by entry, and what a person wants done about it.
 
+mod mend;
 mod show;
 mod tables;
 
@@ -32,6 +33,10 @@ enum Verb {
     Drop(DropArgs),
     /// Have SQLite look at every page of the database
     Check(CheckArgs),
+    /// Fetch what can be read of a damaged database, or fill what it has cost from a backup
+    Salvage(mend::SalvageArgs),
+    /// Copy the outbox to a file, as it is at one moment, also while the daemon runs
+    Backup(mend::BackupArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -140,6 +145,8 @@ pub fn outbox(config: &Config, args: &Args) -> anyhow::Result<u8> {
             Verb::Retry(args) => retry(config, args).await,
             Verb::Drop(args) => drop_dead(config, args).await,
             Verb::Check(args) => check(config, args).await,
+            Verb::Salvage(args) => mend::salvage(config, args).await,
+            Verb::Backup(args) => mend::backup(config, args).await,
         }
     })
 }

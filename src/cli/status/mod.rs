@@ -241,7 +241,7 @@ const fn room_text(room: Room) -> &'static str {
     }
 }
 
-fn salvage_text(salvage: &Salvage) -> String {
+pub fn salvage_text(salvage: &Salvage) -> String {
     let (file, fetched) = (&salvage.file, format::count(salvage.blocks));
     let mut out = format!("\n  a damaged database was moved aside to {file}: {fetched} blocks saved");
     if salvage.done {
@@ -249,6 +249,13 @@ fn salvage_text(salvage: &Salvage) -> String {
         let _ = write!(out, ", {} known to be lost", format::count(salvage.lost));
     } else {
         out.push_str(" so far");
+    }
+    if salvage.adrift > 0 {
+        let logs = format::count(salvage.adrift);
+        let _ = write!(
+            out,
+            "; of {logs} logs it is not known any more whose they are: they are kept, and what may be simulated is not sent"
+        );
     }
     if !salvage.damaged_tables.is_empty() {
         let tables = salvage.damaged_tables.join(", ");

@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use super::lines::objects;
 use super::{Client, ControlError, DEADLINE, answer, refusal, url};
 use crate::control::{
-    CheckAnswer, DeadRequest, ExportLine, ForgetRequest, VerifyLine, VerifyRequest, WhyAnswer,
+    BackupAnswer, BackupRequest, CheckAnswer, DeadRequest, ExportLine, ForgetRequest, SalvageAnswer,
+    SalvageRequest, VerifyLine, VerifyRequest, WhyAnswer,
 };
 use crate::measurement::UtcMicros;
 use crate::outbox::{Entries, Entry, EntryId, Forgotten, Resolved, Section};
@@ -39,6 +40,16 @@ impl Client {
     /// Whether every page of the database is sound.
     pub async fn check(&self) -> Result<CheckAnswer, ControlError> {
         self.ask("outbox/check", &[], LONG).await
+    }
+
+    /// Has what can be read of a damaged database fetched to the end, and what a file has that is missing.
+    pub async fn salvage(&self, request: &SalvageRequest) -> Result<SalvageAnswer, ControlError> {
+        self.tell("outbox/salvage", request).await
+    }
+
+    /// Has the outbox copied to a file, by the daemon's user.
+    pub async fn backup(&self, request: &BackupRequest) -> Result<BackupAnswer, ControlError> {
+        self.tell("outbox/backup", request).await
     }
 
     /// Asks for dead letters to be sent again.

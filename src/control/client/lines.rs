@@ -13,7 +13,11 @@ pub(super) fn objects<T: DeserializeOwned>(
     let lines = Lines { body: Box::pin(body), pending: BytesMut::new(), searched: 0 };
     futures_util::stream::unfold(lines, |mut lines| async {
         let object = lines.next().await?.and_then(|line| {
-            serde_json::from_slice(&line).map_err(|error| ControlError::Answer(error.to_string()))
+            serde_json::from_slice(&line).map_err(|error| match serde_json::from_slice(&line) {
+                // Any answer may end with why it does not go on.
+                Ok(complaint) => ControlError::Refused(complaint),
+                Err(_) => ControlError::Answer(error.to_string()),
+            })
         });
         Some((object, lines))
     })
@@ -38,7 +42,8 @@ impl<S: Stream<Item = reqwest::Result<Bytes>> + Unpin> Lines<S> {
             self.searched = self.pending.len();
             match self.body.next().await? {
                 Ok(chunk) => self.pending.extend(chunk),
-                Err(error) => return Some(Err(error.into())),
+                Err(error) if error.is_timeout() => return Some(Err(error.into())),
+                Err(error) => return Some(Err(ControlError::BrokenOff(error))),
             }
         }
     }

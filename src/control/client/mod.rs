@@ -41,6 +41,11 @@ pub enum ControlError {
     /// The daemon answered nonsense.
     #[error("the daemon did not answer as expected: {0}")]
     Answer(String),
+    /// It ended in the middle of its answer.
+    #[error(
+        "the daemon ended, or was ended, in the middle of its answer; see whether it runs, and ask again"
+    )]
+    BrokenOff(#[source] reqwest::Error),
     /// The connection.
     #[error("the daemon could not be asked: {0}")]
     Http(#[from] reqwest::Error),
@@ -93,7 +98,10 @@ fn url(verb: &str) -> String {
 }
 
 async fn answer<T: DeserializeOwned>(response: reqwest::Response) -> Result<T, ControlError> {
-    let (status, body) = (response.status(), response.bytes().await?);
+    let status = response.status();
+    let body = response.bytes().await.map_err(|error| {
+        if error.is_timeout() { ControlError::Http(error) } else { ControlError::BrokenOff(error) }
+    })?;
     if !status.is_success() {
         return Err(refusal(status, &body));
     }

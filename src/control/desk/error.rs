@@ -141,6 +141,10 @@ pub enum Fault {
     NoCloud,
     /// The daemon starts or stops.
     Stopping,
+    /// The outbox is damaged.
+    Damaged,
+    /// A file or the outbox cannot be written: no room, or no right.
+    CannotWrite,
     /// A fault of nowbridge or of its store.
     Internal,
 }
@@ -173,7 +177,8 @@ impl DeskError {
             Self::RadioOff => Fault::RadioOff,
             Self::NoCloud => Fault::NoCloud,
             Self::Stopping => Fault::Stopping,
-            Self::Broken(_) | Self::Outbox(_) | Self::Verify(VerifyError::Outbox(_)) => Fault::Internal,
+            Self::Outbox(error) | Self::Verify(VerifyError::Outbox(error)) => of_outbox(error),
+            Self::Broken(_) => Fault::Internal,
             Self::Verify(VerifyError::Cloud { source, .. }) if source.needs_login() => Fault::Login,
             Self::Radio(error) | Self::Watch(WatchError::Radio(error)) => of_radio(error),
             Self::Verify(VerifyError::Cloud { .. }) | Self::Watch(_) | Self::Overdue(_) => Fault::Unreachable,
@@ -182,7 +187,41 @@ impl DeskError {
 
     /// The same for the socket.
     pub fn complaint(&self) -> Complaint {
-        Complaint { fault: self.fault(), message: self.to_string() }
+        let message = match self {
+            // What the system said is the cause beneath.
+            Self::Outbox(error) => with_cause(error),
+            other => other.to_string(),
+        };
+        Complaint { fault: self.fault(), message }
+    }
+}
+
+const fn of_outbox(error: &OutboxError) -> Fault {
+    match error {
+        OutboxError::Corrupt { .. }
+        | OutboxError::NotADatabase { .. }
+        | OutboxError::NothingToSalvage { .. }
+        | OutboxError::BackupDamaged { .. } => Fault::Damaged,
+        OutboxError::BackupExists { .. } => Fault::Request,
+        OutboxError::File { .. }
+        | OutboxError::CannotUse { .. }
+        | OutboxError::DiskFull { .. }
+        | OutboxError::CapReached { .. }
+        | OutboxError::NoHeadroom { .. } => Fault::CannotWrite,
+        OutboxError::Salvaging { .. } | OutboxError::Busy { .. } | OutboxError::BackupTooSlow { .. } => {
+            Fault::Busy
+        }
+        _ => Fault::Internal,
+    }
+}
+
+fn with_cause(error: &OutboxError) -> String {
+    use std::error::Error as _;
+
+    let said = error.to_string();
+    match error.source().map(ToString::to_string) {
+        Some(cause) if !said.contains(&cause) => format!("{said}: {cause}"),
+        _ => said,
     }
 }
 

@@ -110,3 +110,18 @@ CREATE INDEX spell_began ON spell (began_us);
 -- see it. NULL: it voids none.
 ALTER TABLE anchor ADD COLUMN voids_from INTEGER;
 CREATE INDEX anchor_voiding ON anchor (log, boot, id) WHERE voids_from IS NOT NULL;
+
+-- 1: salvaged without its row. Whose it is, or whether it was simulated, is not known: it is kept, and not sent.
+ALTER TABLE log ADD COLUMN adrift INTEGER NOT NULL DEFAULT 0 CHECK (adrift IN (0, 1));
+
+-- A second copy of what says whose a log is, on a page of its own, for a salvage. Of what changes with each commit nothing is in it.
+CREATE INDEX log_again ON log (id, device, log_id, era, synthetic, opened_us, removed_through, adrift);
+
+-- Blocks that were found in a damaged database, until all are: then they are put in their places, in order.
+CREATE TABLE salvaged (
+    log        INTEGER NOT NULL REFERENCES log,
+    seq        INTEGER NOT NULL,
+    received_s INTEGER NOT NULL,
+    body       BLOB NOT NULL,
+    PRIMARY KEY (log, seq)
+) STRICT, WITHOUT ROWID;

@@ -1,3 +1,3 @@
-SELECT log.id, device.device_id, log.log_id, log.era, log.synthetic, log.cursor
+SELECT log.id, device.device_id, log.log_id, log.era, log.synthetic, log.cursor, log.adrift
 FROM log JOIN device ON device.id = log.device
 WHERE log.id = ?1

@@ -10,19 +10,9 @@ use std::path::{Path, PathBuf};
 use super::frames::{self, FrameRow};
 use super::{FieldError, Recording, RecordingError, Sample, Track};
 use crate::measurement::{HeartBeatFrame, Kind, Quality, UnixSeconds, UtcMicros, Value};
+pub use crate::wire::app_export::FILES as EXPORT_FILES;
+use crate::wire::app_export::HEADING;
 use crate::wire::bridge::Stream;
-
-/// The files that are read and written, with the stream that each holds.
-pub const EXPORT_FILES: [(&str, Stream); 8] = [
-    ("heart_rate.csv", Stream::HEART_RATE),
-    ("heartbeats.csv", Stream::BEATS),
-    ("temperature.csv", Stream::TEMPERATURE),
-    ("activity_count.csv", Stream::ACTIVITY_COUNT),
-    ("activity_type.csv", Stream::ACTIVITY_TYPE),
-    ("activity_cadence.csv", Stream::CADENCE),
-    ("respiration_rate.csv", Stream::RESPIRATION),
-    ("resting_heart_rate.csv", Stream::RESTING_HEART_RATE),
-];
 
 /// The seconds of the years 1970 to 9999; milliseconds taken for seconds fall outside.
 const SECONDS: std::ops::Range<i64> = 0..253_402_300_800;
@@ -204,7 +194,7 @@ pub fn write_export(recording: &Recording, dir: &Path) -> Result<Vec<Stream>, Re
 fn write_file(path: &Path, track: &Track, base: UnixSeconds) -> Result<(), RecordingError> {
     let write = || -> Result<(), csv::Error> {
         let mut table = csv::Writer::from_path(path)?;
-        table.write_record(["timestamp", "value", "quality_indicator"])?;
+        table.write_record(HEADING)?;
         if track.stream == Stream::BEATS {
             for row in frames::to_rows(&track.samples, base) {
                 let quality = row.quality.unwrap_or(Quality::BEST);
@@ -213,30 +203,11 @@ fn write_file(path: &Path, track: &Track, base: UnixSeconds) -> Result<(), Recor
         } else {
             for sample in &track.samples {
                 let at = base.0 + (sample.at_ms / 1_000) as i64;
-                let value = written_value(track.stream, sample.value).to_string();
+                let value = track.stream.value(sample.value).to_string();
                 table.write_record([at.to_string(), value, sample.quality.to_string()])?;
             }
         }
         table.flush().map_err(csv::Error::from)
     };
     write().map_err(|error| RecordingError::Write { path: path.to_owned(), source: error.into() })
-}
-
-fn written_value(stream: Stream, stored: i32) -> Value {
-    match scale(stream) {
-        1 => Value::Integer(stored.into()),
-        scale => Value::Decimal(f64::from(stored) / scale as f64),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_file_holds_a_stream_that_the_api_knows() {
-        for (name, stream) in EXPORT_FILES {
-            assert!(stream.kind().is_some(), "{name}");
-        }
-    }
 }

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::measurement::Kind;
+use crate::measurement::{Kind, Value};
 
 /// The number of a stream in blocks and on the wire. 128 and up are private to a watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -60,6 +60,14 @@ impl Stream {
     pub const EVENTS: Self = Self(14);
     /// The device's own log.
     pub const DEVICE_LOG: Self = Self(15);
+
+    /// The real value of a sample: stored units have no fractions.
+    pub fn value(self, stored: i32) -> Value {
+        match self.info().map_or(1, |info| info.scale) {
+            1 => Value::Integer(stored.into()),
+            scale => Value::Decimal(f64::from(stored) / f64::from(scale)),
+        }
+    }
 
     /// What this stream means, if it is one of the known.
     pub fn info(self) -> Option<&'static StreamInfo> {

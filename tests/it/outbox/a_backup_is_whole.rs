@@ -1,3 +1,5 @@
+//! A backup is whole, and looked through, or it is not there.
+
 use std::os::unix::fs::PermissionsExt;
 
 use nowbridge::outbox::OutboxError;
@@ -37,4 +39,22 @@ async fn it_writes_over_nothing() {
     let error = it.outbox.backup(&path).await.unwrap_err();
     assert!(matches!(&error, OutboxError::BackupExists { path: named } if *named == path), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+}
+
+#[tokio::test]
+async fn of_a_damaged_outbox_there_is_none() {
+    let it = Opened::new().await;
+    it.append(1..=3_000).await.unwrap();
+    let dir = it.dir.path().to_owned();
+    it.outbox.close().await.unwrap();
+    let outbox = open(&dir).await.unwrap();
+    let file = dir.join("outbox.db");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let half = bytes.len() / 2 / 2_048 * 2_048;
+    bytes[half..half + 8 * 2_048].fill(0xA5);
+    std::fs::write(&file, bytes).unwrap();
+    let copy = TempDir::new().unwrap();
+    let error = outbox.backup(&copy.path().join("copy")).await.unwrap_err();
+    assert!(matches!(&error, OutboxError::BackupDamaged { .. }), "{error}");
+    assert_eq!(std::fs::read_dir(copy.path()).unwrap().count(), 0, "and nothing of it is left");
 }

@@ -1,0 +1,1 @@
+DELETE FROM salvaged WHERE log = ?1 AND seq <= ?2
