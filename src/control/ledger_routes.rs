@@ -14,7 +14,10 @@ use std::sync::Arc;
 
 use super::desk::{Complaint, DeskError, Fault, Seat};
 use super::known::Known;
-use super::ledger::{CheckAnswer, DeadRequest, ExportEnd, ExportLine, ForgetRequest, WhyAnswer};
+use super::ledger::{
+    self, CheckAnswer, DeadRequest, ExportEnd, ExportLine, ForgetRequest, ForgetSinkRequest, SinksAnswer,
+    WhyAnswer,
+};
 use super::server::{Control, complain, read};
 use super::stage::{Parts, Stage};
 use crate::measurement::UtcMicros;
@@ -36,6 +39,8 @@ pub(super) fn routes() -> Router<Control> {
         .route("/v1/outbox/check", get(check))
         .route("/v1/outbox/retry", post(retry))
         .route("/v1/outbox/drop", post(drop_dead))
+        .route("/v1/outbox/sinks", get(sinks))
+        .route("/v1/outbox/forget-sink", post(forget_sink))
         .route("/v1/forget", post(forget))
         .route("/v1/export", get(export))
 }
@@ -120,6 +125,26 @@ async fn drop_dead(State(control): State<Control>, body: Bytes) -> Response {
         }),
         Err(refused) => complain(&refused),
     }
+}
+
+async fn sinks(State(control): State<Control>) -> Response {
+    answer(async {
+        let parts = control.parts()?;
+        Ok(SinksAnswer::gather(&parts.outbox, &parts.configured()).await?)
+    })
+    .await
+}
+
+async fn forget_sink(State(control): State<Control>, body: Bytes) -> Response {
+    let ForgetSinkRequest { sink } = match read(&body) {
+        Ok(request) => request,
+        Err(refused) => return complain(&refused),
+    };
+    answer(async {
+        let parts = control.parts()?;
+        ledger::forget_sink(&parts.outbox, &parts.configured(), sink).await
+    })
+    .await
 }
 
 async fn forget(State(control): State<Control>, body: Bytes) -> Response {
@@ -220,9 +245,14 @@ impl Parts {
         Ok(Known::gather(&self.outbox, called).await?)
     }
 
+    /// Those who are configured.
+    fn configured(&self) -> Vec<SinkName> {
+        self.sinks.iter().map(|sink| sink.name.clone()).collect()
+    }
+
     /// Those who are sent to.
     pub(super) fn sinks(&self) -> Vec<SinkName> {
-        let mut all: Vec<SinkName> = self.sinks.iter().map(|sink| sink.name.clone()).collect();
+        let mut all = self.configured();
         if all.is_empty() {
             all.push(upload::nowatch());
         }

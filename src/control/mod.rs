@@ -20,6 +20,8 @@
 //! GET  /v1/outbox/check                             whether the database is sound -> CheckAnswer
 //! POST /v1/outbox/retry  {ids} or {all}             send dead letters again -> Resolved
 //! POST /v1/outbox/drop   {ids}                      leave dead letters at that -> Resolved
+//! GET  /v1/outbox/sinks                             who keeps what -> SinksAnswer
+//! POST /v1/outbox/forget-sink {sink}                give up on one that is no longer configured -> SinkEnd
 //! POST /v1/verify        {from?, to?, repair?}      compare with the cloud -> VerifyLine, one JSON object a line
 //! POST /v1/forget        {watch, even_unsent?, and_refetch?} -> Forgotten
 //! GET  /v1/export        ?watch&stream&from&to      every sample -> ExportLine, one JSON object a line
@@ -49,7 +51,8 @@ pub use desk::{
 };
 pub use known::Known;
 pub use ledger::{
-    CheckAnswer, DeadRequest, ExportEnd, ExportLine, ForgetRequest, VerifyLine, VerifyRequest, WhyAnswer,
+    CheckAnswer, DeadRequest, ExportEnd, ExportLine, ForgetRequest, ForgetSinkRequest, SinkKeeps,
+    SinksAnswer, VerifyLine, VerifyRequest, WhyAnswer, forget_sink,
 };
 pub use server::{bind, serve};
 pub use stage::{CloudView, Parts, RadioView, SinkView, Stage};

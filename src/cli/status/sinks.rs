@@ -21,7 +21,7 @@ pub fn text(sink: &SinkStatus, now: UtcMicros) -> String {
         (Some(upload), None) if upload.state == UploadState::Idle && has_more(sink, upload) => {
             out.push_str("what has come since is sent when it is due");
         }
-        (Some(upload), None) => out.push_str(&state(&upload.state, now)),
+        (Some(upload), None) => out.push_str(&state(upload, now)),
         (None, None) => out.push_str("it goes on where it was when it comes back"),
     }
     let counts = &sink.counts;
@@ -53,14 +53,21 @@ const fn has_more(sink: &SinkStatus, upload: &UploadStatus) -> bool {
 }
 
 /// What a loop is doing.
-pub fn state(state: &UploadState, now: UtcMicros) -> String {
-    match state {
+pub fn state(upload: &UploadStatus, now: UtcMicros) -> String {
+    match &upload.state {
         UploadState::Idle => "everything that can be sent is sent".to_owned(),
         UploadState::Uploading { kind, rows } => {
             format!("sending {} rows of {kind}", format::count((*rows).into()))
         }
         UploadState::Holding { reason, until } => {
-            format!("holding: {}; next try {}", super::hold_text(reason), format::relative(*until, now))
+            let since = upload.holding_since.filter(|since| now.since(*since) >= 60_000_000);
+            let since = since.map(|since| format!(" since {}", format::relative(since, now)));
+            format!(
+                "holding{}: {}; collecting goes on; next try {}",
+                since.unwrap_or_default(),
+                super::hold_text(reason),
+                format::relative(*until, now)
+            )
         }
         UploadState::Stopped => "stopped".to_owned(),
     }
@@ -71,6 +78,31 @@ mod tests {
     use super::*;
     use crate::outbox::{SinkCounts, SinkName};
     use crate::upload::HoldReason;
+
+    /// One line says what, since when, what is done about it, and what a person can do.
+    #[test]
+    fn every_reason_to_wait_is_told_with_a_way_out() {
+        let now = UtcMicros(1_770_000_000_000_000);
+        let detail = || "what the cloud said".to_owned();
+        let reasons = [
+            HoldReason::NeedsLogin { detail: detail() },
+            HoldReason::NoConsent,
+            HoldReason::Unavailable { detail: detail(), failures: 7 },
+            HoldReason::WrongClock { detail: detail() },
+            HoldReason::Misdirected { detail: detail() },
+            HoldReason::Refused { detail: detail() },
+            HoldReason::Outbox { detail: detail() },
+        ];
+        for reason in reasons {
+            let state = UploadState::Holding { reason, until: UtcMicros(now.0 + 900_000_000) };
+            let holding_since = Some(UtcMicros(now.0 - 7_200_000_000));
+            let told = super::state(&UploadStatus { state, holding_since, ..UploadStatus::default() }, now);
+            for wanted in ["holding since 2 h ago: ", "; collecting goes on; next try in 15 min"] {
+                assert!(told.contains(wanted), "no {wanted} in {told}");
+            }
+            assert!(told.contains("what the cloud said") || told.contains("settings"), "{told}");
+        }
+    }
 
     #[test]
     fn a_sink_says_what_it_has_and_what_it_waits_for() {

@@ -9,10 +9,11 @@ use serde::de::DeserializeOwned;
 use super::lines::objects;
 use super::{Client, ControlError, DEADLINE, answer, refusal, url};
 use crate::control::{
-    CheckAnswer, DeadRequest, ExportLine, ForgetRequest, VerifyLine, VerifyRequest, WhyAnswer,
+    CheckAnswer, DeadRequest, ExportLine, ForgetRequest, ForgetSinkRequest, SinksAnswer, VerifyLine,
+    VerifyRequest, WhyAnswer,
 };
 use crate::measurement::UtcMicros;
-use crate::outbox::{Entries, Entry, EntryId, Forgotten, Resolved, Section};
+use crate::outbox::{Entries, Entry, EntryId, Forgotten, Resolved, Section, SinkEnd, SinkName};
 use crate::wire::bridge::Stream;
 
 /// A large store takes a while to be read through.
@@ -49,6 +50,16 @@ impl Client {
     /// Leaves dead letters at that.
     pub async fn drop_dead(&self, dead: &DeadRequest) -> Result<Resolved, ControlError> {
         self.tell("outbox/drop", dead).await
+    }
+
+    /// Who keeps what.
+    pub async fn sinks(&self) -> Result<SinksAnswer, ControlError> {
+        self.ask("outbox/sinks", &[], LONG).await
+    }
+
+    /// Gives up on a sink that is no longer configured.
+    pub async fn forget_sink(&self, sink: SinkName) -> Result<SinkEnd, ControlError> {
+        self.tell("outbox/forget-sink", &ForgetSinkRequest { sink }).await
     }
 
     /// Has a watch forgotten.
