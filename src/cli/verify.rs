@@ -155,8 +155,9 @@ mod tests {
         let fewer = DayCheck { extra: 0, freed: 90, verdict: DayVerdict::Fewer { rows: 4 }, ..equal.clone() };
         insta::assert_snapshot!(table(&[check, equal, fewer]), @r"
         day         kind        sent    in the cloud  hash sent  hash there  result
-        2024-10-04  HEART_RATE  86,400  86,398        aaaaaaaa   bbbbbbbb    3 missing, 2 different, 1 only there
-        2024-10-04  HEART_BEAT  86,400  86,398        aaaaaaaa   bbbbbbbb    equal, 7 only there
+        2024-10-04  HEART_RATE  86,400  86,398        aaaaaaaa   bbbbbbbb    the cloud differs, 3 missing, 2 different, 1 only there
+        2024-10-04  HEART_BEAT  86,400  86,398        aaaaaaaa   bbbbbbbb    same, 7 only there
+        2024-10-04  HEART_BEAT  86,400  86,398        aaaaaaaa   bbbbbbbb    the cloud has fewer (4), 90 no longer kept here
         ");
         assert!(sum(VerifyEnd { compared: 2, different: 1, unsure: 0 }, false).contains("--repair"));
     }

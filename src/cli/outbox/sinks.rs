@@ -176,6 +176,14 @@ mod tests {
             ],
             forgotten: vec![end.clone()],
         };
-        insta::assert_snapshot!(format!("{}\n{}\n{}", text(&answer, now), ended(&end), question(&answer.sinks[0])), @"");
+        insta::assert_snapshot!(format!("{}\n{}\n{}", text(&answer, now), ended(&end), question(&answer.sinks[0])), @r"
+        sink     configured  waiting    room for these  keeps    alone    since        last receipt
+        folder   no          1,000,000  2000.0 kB       90.0 MB  90.0 MB  37 days ago  2 h ago
+        nowatch  yes         60         120 B           4096 B   0 B      60 min ago   2 h ago
+        folder is no longer configured; `nowbridge outbox forget-sink folder` gives up on it.
+        mqtt was forgotten 24 h ago; 12,345 samples that waited for it were given up.
+        Forgot mqtt: 12,345 samples that waited for it were given up, 5 had been sent. What nobody else waits for is freed in its time.
+        1,000,000 samples wait for folder, and will never be sent to it. Give up on it?
+        ");
     }
 }

@@ -135,7 +135,7 @@ mod tests {
         let text = [sink, paused, due, gone].map(|sink| text(&sink, now)).concat();
         insta::assert_snapshot!(text, @r"
 
-        sink folder, /mnt/usb (csv): holding: the folder /mnt/usb is not there; make it, or mount what belongs there; next try in 5 min; 1,234 samples wait, the oldest came 3 h ago; last receipt 5 min ago
+        sink folder, /mnt/usb (csv): holding: the folder /mnt/usb is not there; make it, or mount what belongs there; collecting goes on; next try in 5 min; 1,234 samples wait, the oldest came 3 h ago; last receipt 5 min ago
           7 simulated samples are held: they go no farther than this computer
         sink folder, /mnt/usb (csv): paused 60 min ago; 1,234 samples wait, the oldest came 3 h ago; last receipt 5 min ago
           it begins with what was stored since 2026-02-01T16:40:00Z

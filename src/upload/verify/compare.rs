@@ -147,11 +147,14 @@ pub fn compare(
         }
         affected.insert(row.place);
     }
+    let is_cut_off = |(at, row): &(&UnixSeconds, &Row)| row.known == Known::Cut && !theirs.contains_key(at);
+    let cut_missing = ours.rows.iter().filter(is_cut_off).count() as u64;
     let extra = theirs.keys().filter(|at| !ours.rows.contains_key(at)).count() as u64;
     let rest = Rest::of(ours, counted, &theirs);
     let verdict = match rest.verdict(ours, counted, &theirs) {
         _ if changed > 0 => Verdict::Differs,
-        Verdict::Fewer { rows } => Verdict::Fewer { rows: rows + missing },
+        // The row that was cut is among those that are gone.
+        Verdict::Fewer { rows } => Verdict::Fewer { rows: rows + missing - cut_missing },
         Verdict::Differs => Verdict::Differs,
         _ if missing > 0 => Verdict::Fewer { rows: missing },
         verdict => verdict,

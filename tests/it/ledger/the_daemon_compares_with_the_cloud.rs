@@ -52,7 +52,7 @@ async fn and_has_sent_again_what_is_missing_there() {
     world.home.configure(&config(&world.cloud.url));
     let daemon = world.home.daemon().await;
     let wrong = world.home.run(&["verify", "--from", "2026-11-31"]).await;
-    wrong.refused(64);
+    assert!(wrong.code == Some(64) && wrong.stderr.contains("is not a day"), "{wrong:?}");
     let sinks = world.home.run(&["outbox", "sinks"]).await;
     assert!(sinks.printed().contains("nowbridge outbox forget-sink folder"), "{sinks:?}");
     let configured = world.home.run(&["outbox", "forget-sink", "nowatch", "--yes"]).await;

@@ -70,7 +70,7 @@ async fn abandoned() -> Opened {
 
 #[tokio::test(start_paused = true)]
 async fn and_then_its_room_is_free_and_the_ledger_says_what_it_never_got() {
-    let Opened { outbox, .. } = abandoned().await;
+    let Opened { outbox, dir: _dir, .. } = abandoned().await;
     tokio::time::advance(Duration::from_hours(24 * 30)).await;
     // What it has had is freed, and what was dead there has its bytes elsewhere.
     let freed = outbox.tidy().await.unwrap().freed;
