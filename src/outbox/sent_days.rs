@@ -83,9 +83,7 @@ pub(super) fn count(
             let sum = u128::from_le_bytes(row.get(1)?);
             Ok(Known { rows: row.get(0)?, sum, last_s: row.get(2)?, exact: row.get(3)? })
         });
-        let known = known
-            .optional()?
-            .map_or_else(|| Known { rows: 0, sum: 0, last_s: i64::MIN, exact: true }, |known| known);
+        let known = known.optional()?.unwrap_or(Known { rows: 0, sum: 0, last_s: i64::MIN, exact: true });
         let Known { rows: count, sum, last_s, exact } = known.with(rows, why.is_none());
         let (number, sum) = (rows.day.number(), sum.to_le_bytes());
         let values = params![batch.sink, batch.log, batch.kind, number, count, sum, last_s, exact];

@@ -9,6 +9,7 @@ use crate::daemon::Sink;
 use crate::measurement::UtcMicros;
 use crate::outbox::{Room, SinkEnd, SinkName};
 
+/// How to list them.
 #[derive(Debug, clap::Args)]
 pub struct SinksArgs {
     /// Print JSON; its fields are only ever added to
@@ -16,6 +17,7 @@ pub struct SinksArgs {
     json: bool,
 }
 
+/// Which one.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "For a sink whose section was taken out of the configuration for good: what waits for it waits no longer, and makes room. One \
@@ -125,7 +127,7 @@ fn text(answer: &SinksAnswer, now: UtcMicros) -> String {
 }
 
 fn row(SinkKeeps { hold, configured, last_receipt, .. }: &SinkKeeps, now: UtcMicros) -> [String; 8] {
-    let when = |at: &Option<UtcMicros>| at.map(|at| format::relative(at, now)).unwrap_or_default();
+    let when = |at: Option<UtcMicros>| at.map(|at| format::relative(at, now)).unwrap_or_default();
     [
         format::safe(&hold.sink.0),
         if *configured { "yes" } else { "no" }.to_owned(),
@@ -133,8 +135,8 @@ fn row(SinkKeeps { hold, configured, last_receipt, .. }: &SinkKeeps, now: UtcMic
         format::bytes(hold.waiting_bytes),
         format::bytes(hold.kept_bytes),
         format::bytes(hold.alone_bytes),
-        when(&hold.since),
-        when(last_receipt),
+        when(hold.since),
+        when(*last_receipt),
     ]
 }
 

@@ -205,9 +205,10 @@ impl Rest {
     fn verdict(&self, ours: &Ours, counted: &[SentDay], theirs: &BTreeMap<UnixSeconds, Reading>) -> Verdict {
         let unsure = |because: &str| Verdict::Unsure { because: because.to_owned() };
         if self.freed == 0 {
-            return match counted.is_empty() && ours.is_cut {
-                true => unsure("some of it may have been sent and freed before nowbridge kept count"),
-                false => Verdict::Same,
+            return if counted.is_empty() && ours.is_cut {
+                unsure("some of it may have been sent and freed before nowbridge kept count")
+            } else {
+                Verdict::Same
             };
         }
         let sent = counted.iter().map(|day| day.sum).fold(0, u128::wrapping_add);
