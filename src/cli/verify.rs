@@ -1,5 +1,6 @@
 //! `nowbridge verify`: whether the cloud has what it was sent.
 
+use std::fmt::Write as _;
 use std::pin::pin;
 
 use futures_util::StreamExt;
@@ -9,13 +10,13 @@ use super::{daemon, exit, format, small_runtime};
 use crate::config::Config;
 use crate::control::{VerifyLine, VerifyRequest};
 use crate::measurement::Day;
-use crate::upload::{DayCheck, VerifyEnd};
+use crate::upload::{DayCheck, DayVerdict, VerifyEnd};
 
 /// Which days, and what to do.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "For each UTC day and kind the rows that were sent are made again from the outbox and compared with what the cloud says it has: \
-their count and a hash over second, value and quality; where these differ, row by row. Rows that only the cloud has are told and are no difference: \
+their count and a hash over second, value and quality; where these differ, row by row. Of rows that are no longer kept here the number and the sum of the hashes are compared. Rows that only the cloud has are told and are no difference: \
 a phone may upload to the same account. The daemon does it, with its login. Exit code 1: something is missing or different."
 )]
 pub struct Args {
@@ -94,29 +95,38 @@ fn table(checks: &[DayCheck]) -> String {
 }
 
 fn verdict(check: &DayCheck) -> String {
+    let mut told = vec![match &check.verdict {
+        DayVerdict::Same => "same".to_owned(),
+        DayVerdict::Fewer { rows } => format!("the cloud has fewer ({})", format::count(*rows)),
+        DayVerdict::Differs => "the cloud differs".to_owned(),
+        DayVerdict::Unsure { because } => format!("cannot be compared: {because}"),
+    }];
     let counts = [(check.missing, "missing"), (check.changed, "different"), (check.extra, "only there")];
-    let told = counts.iter().filter(|(count, _)| *count > 0);
-    let mut told: Vec<String> =
-        told.map(|(count, what)| format!("{} {what}", format::count(*count))).collect();
-    if check.is_equal() {
-        told.insert(0, "equal".to_owned());
-    }
+    let freed = (check.freed, "no longer kept here");
+    let counts = counts.into_iter().chain([freed]).filter(|(count, _)| *count > 0);
+    told.extend(counts.map(|(count, what)| format!("{} {what}", format::count(count))));
     told.join(", ")
 }
 
-fn sum(VerifyEnd { compared, different }: VerifyEnd, repair: bool) -> String {
-    match (compared, different) {
-        (0, _) => "Nothing that was sent of these days is still kept here to compare.".to_owned(),
-        (_, 0) => "Equal: the cloud has everything that was sent and is still kept here.".to_owned(),
+fn sum(VerifyEnd { compared, different, unsure }: VerifyEnd, repair: bool) -> String {
+    let mut told = match (compared, different) {
+        (0, _) => "Nothing that is known here was sent of these days.".to_owned(),
+        (_, 0) => "Nothing that was sent is known to be missing or different in the cloud.".to_owned(),
         (_, different) if repair => {
             format!(
-                "{different} of {compared} differ; what is missing or different is sent again by the daemon."
+                "{different} of {compared} differ; what is missing or different and still kept here is sent again by the daemon."
             )
         }
         (_, different) => {
-            format!("{different} of {compared} differ; --repair sends again what is missing or different.")
+            format!(
+                "{different} of {compared} differ; --repair sends again what is missing or different and still kept here."
+            )
         }
+    };
+    if unsure > 0 {
+        let _ = write!(told, " {unsure} of {compared} cannot be compared.");
     }
+    told
 }
 
 #[cfg(test)]
@@ -137,13 +147,18 @@ mod tests {
             changed: 2,
             extra: 1,
             repairs: 1,
+            freed: 0,
+            verdict: DayVerdict::Differs,
         };
-        let equal = DayCheck { missing: 0, changed: 0, extra: 7, kind: Kind::HeartBeat, ..check.clone() };
-        insta::assert_snapshot!(table(&[check, equal]), @r"
+        let (verdict, kind) = (DayVerdict::Same, Kind::HeartBeat);
+        let equal = DayCheck { missing: 0, changed: 0, extra: 7, kind, verdict, ..check.clone() };
+        let fewer = DayCheck { extra: 0, freed: 90, verdict: DayVerdict::Fewer { rows: 4 }, ..equal.clone() };
+        insta::assert_snapshot!(table(&[check, equal, fewer]), @r"
         day         kind        sent    in the cloud  hash sent  hash there  result
-        2024-10-04  HEART_RATE  86,400  86,398        aaaaaaaa   bbbbbbbb    3 missing, 2 different, 1 only there
-        2024-10-04  HEART_BEAT  86,400  86,398        aaaaaaaa   bbbbbbbb    equal, 7 only there
+        2024-10-04  HEART_RATE  86,400  86,398        aaaaaaaa   bbbbbbbb    the cloud differs, 3 missing, 2 different, 1 only there
+        2024-10-04  HEART_BEAT  86,400  86,398        aaaaaaaa   bbbbbbbb    same, 7 only there
+        2024-10-04  HEART_BEAT  86,400  86,398        aaaaaaaa   bbbbbbbb    the cloud has fewer (4), 90 no longer kept here
         ");
-        assert!(sum(VerifyEnd { compared: 2, different: 1 }, false).contains("--repair"));
+        assert!(sum(VerifyEnd { compared: 2, different: 1, unsure: 0 }, false).contains("--repair"));
     }
 }

@@ -84,7 +84,7 @@ pub enum CloudError {
         messages: Vec<String>,
     },
     /// The tokens could not be renewed for now; they are kept. Shared by all callers that waited for the one attempt.
-    #[error("the login could not be renewed and is kept for the next attempt: {0}")]
+    #[error("{0} (while logging in; whatever login there was is kept)")]
     Renewal(#[source] Arc<CloudError>),
     /// The API answered with an error.
     #[error("the server answers {status} to {path}{}{}", told(messages), advice(*status))]
@@ -205,8 +205,13 @@ impl CloudError {
     }
 
     /// Whether a wrong clock on this machine is the likely cause.
-    pub const fn suspects_clock(&self) -> bool {
-        matches!(self, Self::Tls { problem: TlsProblem::NotYetValid | TlsProblem::Expired, .. })
+    pub fn suspects_clock(&self) -> bool {
+        match self {
+            Self::Tls { problem, .. } => matches!(problem, TlsProblem::NotYetValid | TlsProblem::Expired),
+            // After a power cut the first request is the one for a new token.
+            Self::Renewal(cause) => cause.suspects_clock(),
+            _ => false,
+        }
     }
 }
 
@@ -233,11 +238,11 @@ const fn advice(status: u16) -> &'static str {
     match status {
         400 | 415 | 422 => " (sending the same again will not help)",
         401 => " (check e-mail address and password)",
-        403 => " (this account may not do that)",
-        404 | 405 => " (check the cloud address, including its path)",
+        403 => " (this account may not do that; log in with one that may, or ask whoever runs the cloud)",
+        404 | 405 | 410 => " (check the cloud address, including its path)",
         413 => " (send less at once)",
         408 | 425 | 429 | 500.. => " (it can be sent again later)",
-        _ => "",
+        _ => " (nowbridge or the cloud may be outdated)",
     }
 }
 

@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::desk::{Complaint, DeskError};
 use super::known::Known;
 use crate::measurement::UtcMicros;
-use crate::outbox::{EntryId, ExportRow, Merged, Outbox, OutboxError, Salvage, SinkName, Why};
+use crate::outbox::{
+    EntryId, ExportRow, Merged, Outbox, OutboxError, Room, Salvage, SinkCounts, SinkEnd, SinkHold, SinkName,
+    Why,
+};
 use crate::upload::{DayCheck, VerifyEnd};
 use crate::wire::bridge::DeviceId;
 
@@ -52,6 +55,68 @@ pub struct DeadRequest {
     pub ids: Vec<EntryId>,
     /// Every one that can be sent again; only for `retry`.
     pub all: bool,
+}
+
+/// Everyone that measurements are, or were, sent to, and what they keep.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SinksAnswer {
+    /// How much room the outbox has.
+    pub room: Room,
+    /// Those on record, the one that keeps most first.
+    pub sinks: Vec<SinkKeeps>,
+    /// Those that were given up, oldest first.
+    pub forgotten: Vec<SinkEnd>,
+}
+
+/// What a sink keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SinkKeeps {
+    /// How much.
+    #[serde(flatten)]
+    pub hold: SinkHold,
+    /// Whether it is configured.
+    pub configured: bool,
+    /// When it last confirmed something.
+    pub last_receipt: Option<UtcMicros>,
+    /// Samples that it has confirmed.
+    pub sent: u64,
+}
+
+impl SinksAnswer {
+    /// Asks the outbox.
+    pub async fn gather(outbox: &Outbox, configured: &[SinkName]) -> Result<Self, OutboxError> {
+        let mut sinks = Vec::new();
+        for hold in outbox.sink_holds().await? {
+            let SinkCounts { last_receipt, sent, .. } = outbox.sink_counts(&hold.sink).await?;
+            let configured = configured.contains(&hold.sink);
+            sinks.push(SinkKeeps { hold, configured, last_receipt, sent });
+        }
+        let forgotten = outbox.sink_ends(UtcMicros(i64::MIN)).await?;
+        Ok(Self { room: *outbox.room().borrow(), sinks, forgotten })
+    }
+}
+
+/// Gives up on a sink, unless it is configured.
+pub async fn forget_sink(
+    outbox: &Outbox,
+    configured: &[SinkName],
+    sink: SinkName,
+) -> Result<SinkEnd, DeskError> {
+    if configured.contains(&sink) {
+        return Err(DeskError::SinkConfigured(sink));
+    }
+    match outbox.forget_sink(&sink).await? {
+        Some(end) => Ok(end),
+        None => Err(DeskError::UnknownSink { asked: sink, known: outbox.sink_names().await? }),
+    }
+}
+
+/// Which sink to give up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForgetSinkRequest {
+    /// Its name.
+    pub sink: SinkName,
 }
 
 /// What a check has found.

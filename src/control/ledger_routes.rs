@@ -15,8 +15,8 @@ use std::sync::Arc;
 use super::desk::{Complaint, DeskError, Fault, Seat};
 use super::known::Known;
 use super::ledger::{
-    BackupAnswer, BackupRequest, CheckAnswer, DeadRequest, ExportEnd, ExportLine, ForgetRequest,
-    SalvageAnswer, SalvageRequest, WhyAnswer,
+    self, BackupAnswer, BackupRequest, CheckAnswer, DeadRequest, ExportEnd, ExportLine, ForgetRequest,
+    ForgetSinkRequest, SalvageAnswer, SalvageRequest, SinksAnswer, WhyAnswer,
 };
 use super::server::{Control, complain, read};
 use super::stage::{Parts, Stage};
@@ -41,6 +41,8 @@ pub(super) fn routes() -> Router<Control> {
         .route("/v1/outbox/backup", post(backup))
         .route("/v1/outbox/retry", post(retry))
         .route("/v1/outbox/drop", post(drop_dead))
+        .route("/v1/outbox/sinks", get(sinks))
+        .route("/v1/outbox/forget-sink", post(forget_sink))
         .route("/v1/forget", post(forget))
         .route("/v1/export", get(export))
 }
@@ -159,6 +161,26 @@ async fn drop_dead(State(control): State<Control>, body: Bytes) -> Response {
     }
 }
 
+async fn sinks(State(control): State<Control>) -> Response {
+    answer(async {
+        let parts = control.parts()?;
+        Ok(SinksAnswer::gather(&parts.outbox, &parts.configured()).await?)
+    })
+    .await
+}
+
+async fn forget_sink(State(control): State<Control>, body: Bytes) -> Response {
+    let ForgetSinkRequest { sink } = match read(&body) {
+        Ok(request) => request,
+        Err(refused) => return complain(&refused),
+    };
+    answer(async {
+        let parts = control.parts()?;
+        ledger::forget_sink(&parts.outbox, &parts.configured(), sink).await
+    })
+    .await
+}
+
 async fn forget(State(control): State<Control>, body: Bytes) -> Response {
     let ForgetRequest { watch, even_unsent, and_refetch } = match read(&body) {
         Ok(request) => request,
@@ -263,9 +285,14 @@ impl Parts {
         Ok(Known::gather(&self.outbox, called).await?)
     }
 
+    /// Those who are configured.
+    fn configured(&self) -> Vec<SinkName> {
+        self.sinks.iter().map(|sink| sink.name.clone()).collect()
+    }
+
     /// Those who are sent to.
     pub(super) fn sinks(&self) -> Vec<SinkName> {
-        let mut all: Vec<SinkName> = self.sinks.iter().map(|sink| sink.name.clone()).collect();
+        let mut all = self.configured();
         if all.is_empty() {
             all.push(upload::nowatch());
         }

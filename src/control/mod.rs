@@ -22,6 +22,8 @@
 //! POST /v1/outbox/backup {file}                     copy the outbox -> BackupAnswer
 //! POST /v1/outbox/retry  {ids} or {all}             send dead letters again -> Resolved
 //! POST /v1/outbox/drop   {ids}                      leave dead letters at that -> Resolved
+//! GET  /v1/outbox/sinks                             who keeps what -> SinksAnswer
+//! POST /v1/outbox/forget-sink {sink}                give up on one that is no longer configured -> SinkEnd
 //! POST /v1/verify        {from?, to?, repair?}      compare with the cloud -> VerifyLine, one JSON object a line
 //! POST /v1/forget        {watch, even_unsent?, and_refetch?} -> Forgotten
 //! GET  /v1/export        ?watch&stream&from&to      every sample -> ExportLine, one JSON object a line
@@ -52,7 +54,8 @@ pub use desk::{
 pub use known::Known;
 pub use ledger::{
     BackupAnswer, BackupRequest, CheckAnswer, DeadRequest, ExportEnd, ExportLine, ForgetRequest,
-    SalvageAnswer, SalvageRequest, VerifyLine, VerifyRequest, WhyAnswer,
+    ForgetSinkRequest, SalvageAnswer, SalvageRequest, SinkKeeps, SinksAnswer, VerifyLine, VerifyRequest,
+    WhyAnswer, forget_sink,
 };
 pub use server::{bind, serve};
 pub use stage::{CloudView, Parts, RadioView, SinkView, Stage};

@@ -103,6 +103,7 @@ impl Stage {
                 watches: Vec::new(),
                 cloud: None,
                 sinks: Vec::new(),
+                holders: Vec::new(),
                 outbox: None,
             });
         };
@@ -120,7 +121,8 @@ impl Stage {
         });
         let sinks = sinks(&parts.outbox, &parts.sinks).await?;
         let clock = Some(*parts.time.borrow());
-        Ok(Status { daemon, clock, radio, watches, cloud, sinks, outbox: Some(outbox) })
+        let holders = if outbox.room.is_ample() { Vec::new() } else { parts.outbox.sink_holds().await? };
+        Ok(Status { daemon, clock, radio, watches, cloud, sinks, holders, outbox: Some(outbox) })
     }
 }
 

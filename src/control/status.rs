@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cloud::AuthState;
 use crate::measurement::UtcMicros;
-use crate::outbox::{SinkCounts, SinkName, Summary};
+use crate::outbox::{SinkCounts, SinkHold, SinkName, Summary};
 use crate::radio::RadioState;
 use crate::sync::{ClockStatus, RecoveryCounts, WatchStatus};
 use crate::upload::UploadStatus;
@@ -27,6 +27,9 @@ pub struct Status {
     /// Everyone that measurements are sent to, the cloud among them, and everyone that they once were sent to.
     #[serde(default)]
     pub sinks: Vec<SinkStatus>,
+    /// Who keeps the room that is short, the one that keeps most first; empty while there is enough.
+    #[serde(default)]
+    pub holders: Vec<SinkHold>,
     /// What is stored; `None` until the outbox is open.
     pub outbox: Option<Summary>,
 }

@@ -1,4 +1,4 @@
-//! Telling every sink that something has arrived.
+//! Telling every sink that something has arrived, or that the clock was put right.
 //!
 //! A [`Notify`] wakes one waiter only. So the watchers tell one, and the loop here passes it on: each sink has its own, and one that
 //! would rather be told seldom (its files are written anew each time) is told once for all that came meanwhile.
@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Ear {
     /// What its loop waits for.
     pub bell: Arc<Notify>,
+    /// What it waits for if the clock stands in its way.
+    pub clock_set: Arc<Notify>,
     /// At least so long from one ringing to the next.
     pub every: Duration,
 }
@@ -22,7 +24,7 @@ pub struct Ear {
 impl Ear {
     /// One that is told so often at most.
     pub fn new(every: Duration) -> Self {
-        Self { bell: Arc::new(Notify::new()), every }
+        Self { bell: Arc::default(), clock_set: Arc::default(), every }
     }
 }
 
@@ -34,8 +36,18 @@ struct Listener {
     from: Instant,
 }
 
-/// Passes on what `arrivals` says, until cancelled.
-pub async fn pass_on(arrivals: Arc<Notify>, ears: Vec<Ear>, cancel: CancellationToken) {
+/// Who tells that something has arrived, and that the clock was put right.
+#[derive(Clone, Debug, Default)]
+pub struct Signals {
+    /// Something has arrived, or can be dated now.
+    pub arrivals: Arc<Notify>,
+    /// This computer's clock was put right.
+    pub clock_set: Arc<Notify>,
+}
+
+/// Passes on what they say, until cancelled.
+pub async fn pass_on(signals: Signals, ears: Vec<Ear>, cancel: CancellationToken) {
+    let Signals { arrivals, clock_set } = signals;
     let from = Instant::now();
     let mut listeners: Vec<Listener> =
         ears.into_iter().map(|ear| Listener { ear, due: None, from }).collect();
@@ -46,6 +58,11 @@ pub async fn pass_on(arrivals: Arc<Notify>, ears: Vec<Ear>, cancel: Cancellation
             () = arrivals.notified() => {
                 for listener in &mut listeners {
                     listener.due.get_or_insert(listener.from);
+                }
+            }
+            () = clock_set.notified() => {
+                for listener in &listeners {
+                    listener.ear.clock_set.notify_one();
                 }
             }
             () = until(next) => {}
@@ -73,12 +90,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn everybody_hears_and_who_wants_to_hear_seldom_hears_once_for_all() {
-        let arrivals = Arc::new(Notify::new());
+        let signals = Signals::default();
+        let arrivals = Arc::clone(&signals.arrivals);
         let (eager, other) = (Ear::new(Duration::ZERO), Ear::new(Duration::ZERO));
         let seldom = Ear::new(Duration::from_mins(5));
         let ears = vec![eager.clone(), other.clone(), seldom.clone()];
         let cancel = CancellationToken::new();
-        let loops = tokio::spawn(pass_on(Arc::clone(&arrivals), ears, cancel.clone()));
+        let loops = tokio::spawn(pass_on(signals.clone(), ears, cancel.clone()));
 
         arrivals.notify_one();
         for ear in [&eager, &other, &seldom] {
@@ -95,6 +113,12 @@ mod tests {
         assert_eq!(rang.elapsed(), Duration::from_mins(5));
         tokio::time::sleep(Duration::from_hours(1)).await;
         assert_eq!(seldom.bell.notified().now_or_never(), None, "nothing has come since");
+
+        signals.clock_set.notify_one();
+        for ear in [&eager, &other, &seldom] {
+            ear.clock_set.notified().await;
+        }
+        assert_eq!(rang.elapsed(), Duration::from_mins(65), "whoever waits for a clock hears of it at once");
         cancel.cancel();
         loops.await.unwrap();
     }

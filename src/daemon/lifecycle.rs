@@ -4,11 +4,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Notify, watch};
+use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::DaemonError;
-use super::arrivals::{self, Ear};
+use super::arrivals::{self, Ear, Signals};
 use super::crew::{Crew, Kit};
 use super::desk::Desk;
 use super::service::Notifier;
@@ -119,7 +119,8 @@ impl<C: Central> Plant<C> {
     /// Starts every loop.
     async fn start(self) -> Result<Parts, DaemonError> {
         let Self { supervisor, outbox, clock, central, links, watches, cloud, sinks } = self;
-        let arrivals = Arc::new(Notify::new());
+        let signals = Signals::default();
+        let arrivals = Arc::clone(&signals.arrivals);
         // Before the first watch is reached: nothing may be dated by a clock that is known to be wrong.
         clock.ask(false).await;
         let (radio, seats, desk) = match central {
@@ -135,11 +136,10 @@ impl<C: Central> Plant<C> {
                 (Some(radio), seats, Some(desk))
             }
         };
-        let time = keep_time(&supervisor, &outbox, clock, &seats, &arrivals);
+        let time = keep_time(&supervisor, &outbox, clock, &seats, &signals);
         keep_tidy(&supervisor, &outbox);
         let failing = supervisor.failing();
-        let (cloud, sinks) =
-            start_uploads(&supervisor, &outbox, clock, (cloud, sinks), Arc::clone(&arrivals));
+        let (cloud, sinks) = start_uploads(&supervisor, &outbox, clock, (cloud, sinks), signals);
         let parts = Parts { outbox, radio, seats, desk, time, cloud, sinks, arrivals, failing };
         note_spells(&supervisor, &parts, clock);
         Ok(parts)
@@ -152,16 +152,17 @@ fn keep_time(
     outbox: &Outbox,
     clock: Clock,
     seats: &watch::Receiver<Vec<Seat>>,
-    arrivals: &Arc<Notify>,
+    signals: &Signals,
 ) -> watch::Receiver<ClockStatus> {
     let (outbox, seats, status) = (outbox.clone(), seats.clone(), watch::Sender::default());
-    let arrivals = Arc::clone(arrivals);
+    let signals = signals.clone();
     let seen = status.subscribe();
     supervisor.start("clock".to_owned(), move |cancel| {
-        let (seats, arrivals) = (seats.clone(), Arc::clone(&arrivals));
+        let (seats, signals) = (seats.clone(), signals.clone());
         let wake = move || {
-            // What was kept back may have a date now.
-            arrivals.notify_one();
+            // What was kept back may have a date now, and a certificate may be valid.
+            signals.arrivals.notify_one();
+            signals.clock_set.notify_one();
             for sync_now in seats.borrow().iter().filter_map(|seat| seat.sync_now.as_ref()) {
                 sync_now.notify_one();
             }
@@ -238,7 +239,7 @@ fn start_uploads(
     outbox: &Outbox,
     clock: Clock,
     (cloud, sinks): (Option<Cloud>, Vec<Sink>),
-    arrivals: Arc<Notify>,
+    signals: Signals,
 ) -> (Option<CloudView>, Vec<SinkView>) {
     let mut ears = Vec::new();
     let mut views = Vec::new();
@@ -260,7 +261,7 @@ fn start_uploads(
         ears.push(ear);
     }
     supervisor.start("arrivals".to_owned(), move |cancel| {
-        let passing_on = arrivals::pass_on(Arc::clone(&arrivals), ears.clone(), cancel);
+        let passing_on = arrivals::pass_on(signals.clone(), ears.clone(), cancel);
         async move {
             passing_on.await;
             Ok::<(), Infallible>(())

@@ -21,5 +21,6 @@ pub use error::DaemonError;
 pub use lifecycle::run;
 pub use probe::{probe, scan};
 pub use service::Notifier;
+pub use sinks::Sink;
 pub use spells::Spells;
 pub use wiring::{Cloud, Wiring};

@@ -18,7 +18,7 @@ use crate::outbox::{Outbox, SinkName};
 #[cfg(feature = "mqtt")]
 use crate::upload::sinks::Mqtt;
 use crate::upload::sinks::{Folder, Influx};
-use crate::upload::{Receiver, UploadError, UploadState, UploadStatus, Uploader, UploaderConfig};
+use crate::upload::{self, Receiver, UploadError, UploadState, UploadStatus, Uploader, UploaderConfig};
 
 /// What InfluxDB's own advice is for one request.
 const INFLUX_ROWS: u64 = 10_000;
@@ -52,6 +52,19 @@ pub enum Place {
 }
 
 impl Sink {
+    /// The names of all places that `config` sends to, the cloud among them.
+    pub fn names(config: &Config) -> Vec<SinkName> {
+        let Config { cloud, sinks, .. } = config;
+        let named = [
+            ("folder", sinks.folder.is_some()),
+            ("influxdb", sinks.influxdb.is_some()),
+            ("mqtt", sinks.mqtt.is_some()),
+        ];
+        let cloud = (cloud.uploads() && cloud.base_url.is_some()).then(upload::nowatch);
+        let named = named.into_iter().filter(|(_, is_there)| *is_there);
+        cloud.into_iter().chain(named.map(|(name, _)| SinkName(name.to_owned()))).collect()
+    }
+
     /// Every sink that `config` names.
     pub fn all(config: &Config, clock: Clock) -> Result<Vec<Self>, DaemonError> {
         let max_rows = u64::from(config.upload.max_rows);
@@ -137,7 +150,7 @@ impl Start<'_> {
         let state = if config.paused { UploadState::Stopped } else { UploadState::Idle };
         let (status, seen) = watch::channel(UploadStatus { state, ..UploadStatus::default() });
         let view = SinkView { name: uploader.sink.clone(), to, upload: seen };
-        let (outbox, bell) = (outbox.clone(), Arc::clone(&ear.bell));
+        let (outbox, ear) = (outbox.clone(), ear.clone());
         supervisor.start(format!("upload {}", uploader.sink), move |cancel| {
             let (outbox, name) = (outbox.clone(), uploader.sink.clone());
             let uploader = Uploader::new(
@@ -146,8 +159,9 @@ impl Start<'_> {
                 outbox.clone(),
                 clock,
                 status.clone(),
-                Arc::clone(&bell),
-            );
+                Arc::clone(&ear.bell),
+            )
+            .waking_on(Arc::clone(&ear.clock_set));
             async move {
                 if rests(&outbox, &name, config).await? { Ok(()) } else { uploader.run(cancel).await }
             }

@@ -38,18 +38,19 @@ impl Outbox {
     /// The blocks of an open batch are still unsent.
     pub async fn backlog(&self, sink: &SinkName) -> Result<Vec<Backlog>, OutboxError> {
         let sink = sink.clone();
-        self.read(move |tx| {
-            let mut waiting = Vec::new();
-            for log in logs::all(tx)? {
-                for (stream, kind) in STREAMS.iter().filter_map(|info| Some((info.stream, info.kind?))) {
-                    waiting.extend(unsent(tx, &sink, &log, stream, kind)?);
-                }
-            }
-            waiting.sort_by_key(|backlog: &Backlog| backlog.oldest_received);
-            Ok(waiting)
-        })
-        .await
+        self.read(move |tx| backlog(tx, &sink)).await
     }
+}
+
+pub(super) fn backlog(tx: &Transaction<'_>, sink: &SinkName) -> Result<Vec<Backlog>, OutboxError> {
+    let mut waiting = Vec::new();
+    for log in logs::all(tx)? {
+        for (stream, kind) in STREAMS.iter().filter_map(|info| Some((info.stream, info.kind?))) {
+            waiting.extend(unsent(tx, sink, &log, stream, kind)?);
+        }
+    }
+    waiting.sort_by_key(|backlog: &Backlog| backlog.oldest_received);
+    Ok(waiting)
 }
 
 fn unsent(

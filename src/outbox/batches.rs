@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
-    AnchorKey, BatchKey, ErrandKey, LogKey, Outbox, OutboxError, Position, SinkName, Span, columns, errands,
+    AnchorKey, BatchKey, ErrandKey, LogKey, Outbox, OutboxError, Position, Seam, SinkName, Span, columns,
+    errands, seam,
 };
 use crate::measurement::{Kind, UtcMicros};
 use crate::wire::bridge::Stream;
@@ -109,8 +110,17 @@ impl Batch {
 impl Outbox {
     /// Writes a batch down. Only then may its first byte be sent.
     pub async fn persist_batch(&self, batch: NewBatch) -> Result<Batch, OutboxError> {
+        self.persist_batch_within(batch, None).await
+    }
+
+    /// The same for a batch whose table shows what lies around it.
+    pub async fn persist_batch_within(
+        &self,
+        batch: NewBatch,
+        seam: Option<Seam>,
+    ) -> Result<Batch, OutboxError> {
         let (now, queue) = (self.house.clock.now(), self.house.queue_id);
-        self.write(move |tx| insert(tx, &batch, queue, now)).await
+        self.write(move |tx| insert(tx, &batch, seam.as_ref(), queue, now)).await
     }
 
     /// The batch that is under way for a sink, log and kind. There is at most one, beside those of errands.
@@ -130,6 +140,23 @@ impl Outbox {
         self.read(move |tx| find_open(tx, &sink, log, kind, Some(key))).await
     }
 
+    /// Whether something else of a kind is under way: whoever shares a second with that must not come in between.
+    pub async fn is_taken(
+        &self,
+        sink: &SinkName,
+        (log, kind): (LogKey, Kind),
+        errand: Option<ErrandKey>,
+    ) -> Result<bool, OutboxError> {
+        let sink = sink.clone();
+        self.read(move |tx| {
+            let mut first = tx.prepare_cached(sql!("batch_first_open"))?;
+            let first: Option<i64> =
+                first.query_row(params![sink, log, kind], |row| row.get(0)).optional()?;
+            Ok(first.is_some_and(|first| first != errand.map_or(0, |errand| errand.0)))
+        })
+        .await
+    }
+
     /// Notes that sending was tried and why it did not work. The batch stays open.
     pub async fn note_attempt(&self, batch: BatchKey, error: String) -> Result<(), OutboxError> {
         let now = self.house.clock.now();
@@ -143,6 +170,16 @@ impl Outbox {
     /// Replaces an open batch by one that begins with the same sample and ends no later. The new one has another key, even if it
     /// is the same otherwise.
     pub async fn recut(&self, batch: BatchKey, smaller: NewBatch) -> Result<Batch, OutboxError> {
+        self.recut_within(batch, smaller, None).await
+    }
+
+    /// The same for a batch whose table shows what lies around it.
+    pub async fn recut_within(
+        &self,
+        batch: BatchKey,
+        smaller: NewBatch,
+        seam: Option<Seam>,
+    ) -> Result<Batch, OutboxError> {
         let (now, queue) = (self.house.clock.now(), self.house.queue_id);
         self.write(move |tx| {
             let old = get_open(tx, batch)?;
@@ -152,7 +189,7 @@ impl Outbox {
                 return Err(OutboxError::NotARecut(batch));
             }
             set_state(tx, batch, BatchState::Recut)?;
-            insert(tx, &smaller, queue, now)
+            insert(tx, &smaller, seam.as_ref(), queue, now)
         })
         .await
     }
@@ -232,7 +269,13 @@ pub(super) fn samples_in(
     Ok(count.query_row(params![log, stream, first, skip, last, upto], |row| row.get(0))?)
 }
 
-fn insert(tx: &Transaction<'_>, new: &NewBatch, queue: Uuid, now: UtcMicros) -> Result<Batch, OutboxError> {
+fn insert(
+    tx: &Transaction<'_>,
+    new: &NewBatch,
+    seam: Option<&Seam>,
+    queue: Uuid,
+    now: UtcMicros,
+) -> Result<Batch, OutboxError> {
     let NewBatch { sink, log, kind, errand, .. } = new;
     let span = tidied(tx, *log, new.span)?;
     if let Some(open) = find_open(tx, sink, *log, *kind, *errand)? {
@@ -255,6 +298,9 @@ fn insert(tx: &Transaction<'_>, new: &NewBatch, queue: Uuid, now: UtcMicros) -> 
         params![sink, log, kind, first, skip, last, upto, errand, horizon, samples, new.rows, hash, key, now],
         |row| row.get(0),
     )?;
+    if let Some(seam) = seam {
+        seam::keep(tx, key, seam)?;
+    }
     get_open(tx, key)
 }
 

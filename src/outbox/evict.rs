@@ -56,7 +56,7 @@ impl Doomed {
         let going = oldest.into_iter().filter_map(|block| match is_wanted(&block) {
             true => Some((block, Why::Evicted)),
             // The block before a cursor is needed to read on.
-            false if last.get(&block.stream) == Some(&block.seq) => None,
+            false if last.contains(&block.seq) => None,
             false => Some((block, Why::Freed)),
         });
         let going = going.collect();

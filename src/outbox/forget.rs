@@ -63,7 +63,7 @@ struct Step {
 }
 
 /// In an order in which nothing is left that refers to what is gone.
-const OF_A_LOG: [Step; 9] = [
+const OF_A_LOG: [Step; 10] = [
     Step { delete: sql!("forget_receipt"), count: |told| &mut told.others },
     Step { delete: sql!("forget_batch"), count: |told| &mut told.batches },
     Step { delete: sql!("forget_errand"), count: |told| &mut told.others },
@@ -72,6 +72,7 @@ const OF_A_LOG: [Step; 9] = [
     Step { delete: sql!("forget_gap"), count: |told| &mut told.gaps },
     Step { delete: sql!("forget_anchor"), count: |told| &mut told.others },
     Step { delete: sql!("forget_cursor"), count: |told| &mut told.others },
+    Step { delete: sql!("forget_sent_day"), count: |told| &mut told.others },
     Step { delete: sql!("forget_removed"), count: |told| &mut told.others },
 ];
 

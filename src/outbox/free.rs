@@ -1,12 +1,13 @@
-//! Freeing: blocks that everyone has go after a while. The last one of each stream stays, because whoever reads on needs the block
-//! before.
+//! Freeing: blocks that everyone has go after a while. The last ones of each stream stay, because whoever reads on needs what lies
+//! before: the last block, and of beats as many as a row may hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Transaction, params};
 
 use super::removal::{self, Stored, Why};
 use super::{Log, LogKey, OutboxError};
+use crate::measurement::HeartBeatFrame;
 use crate::wire::bridge::{Seq, Stream};
 
 /// How many blocks one transaction takes at most: about half a megabyte.
@@ -31,7 +32,7 @@ pub(super) fn round(tx: &Transaction<'_>, log: &Log, stored_by_s: i64) -> Result
     let through = first_young(tx, log.key, through, stored_by_s)?.map_or(through, |young| Seq(young.0 - 1));
     let oldest = removal::oldest(tx, log.key, through, ROUND)?;
     let last = last_of_each_stream(&oldest);
-    let going = oldest.into_iter().filter(|block| last.get(&block.stream) != Some(&block.seq));
+    let going = oldest.into_iter().filter(|block| !last.contains(&block.seq));
     let going: Vec<_> = going.map(|block| (block, Why::Freed)).collect();
     removal::remove(tx, log.key, &needs, &going)?;
     Ok(going.len() as u64)
@@ -48,6 +49,35 @@ fn first_young(
     Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
 }
 
-pub(super) fn last_of_each_stream(blocks: &[Stored]) -> BTreeMap<Stream, Seq> {
-    blocks.iter().map(|block| (block.stream, block.seq)).collect()
+/// The blocks that a row of the next batch may reach back to.
+pub(super) fn last_of_each_stream(blocks: &[Stored]) -> BTreeSet<Seq> {
+    let mut kept: BTreeMap<Stream, usize> = BTreeMap::new();
+    let mut last = BTreeSet::new();
+    for block in blocks.iter().rev() {
+        // Where every run of beats breaks off at once, a block holds a single one.
+        let enough = if block.stream == Stream::BEATS { HeartBeatFrame::MAX_BEATS } else { 1 };
+        let samples = kept.entry(block.stream).or_default();
+        if *samples < enough {
+            *samples += block.samples as usize;
+            last.insert(block.seq);
+        }
+    }
+    last
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_beats_stay_as_a_row_may_hold() {
+        let block = |seq, stream, samples| Stored { seq: Seq(seq), stream, samples, received_s: 0 };
+        let mut blocks: Vec<Stored> = (1..=40).map(|seq| block(seq, Stream::BEATS, 1)).collect();
+        blocks.extend((41..=44).map(|seq| block(seq, Stream::HEART_RATE, 0)));
+        blocks.push(block(45, Stream::HEART_RATE, 9));
+        let last: Vec<u32> = last_of_each_stream(&blocks).into_iter().map(|seq| seq.0).collect();
+        assert_eq!(last, (26..=40).chain([45]).collect::<Vec<_>>());
+        blocks.push(block(46, Stream::BEATS, 60));
+        assert_eq!(last_of_each_stream(&blocks).into_iter().collect::<Vec<_>>(), [Seq(45), Seq(46)]);
+    }
 }

@@ -34,6 +34,10 @@ pub(super) enum Why {
 }
 
 impl Need {
+    pub(super) const fn sink(&self) -> &SinkName {
+        &self.sink
+    }
+
     pub(super) fn stream(&self) -> Stream {
         batches::stream_of(self.kind)
     }
@@ -60,12 +64,16 @@ impl Need {
     }
 }
 
+/// Every sink on record, configured or not.
+pub(super) fn known(tx: &Transaction<'_>) -> Result<Vec<SinkName>, OutboxError> {
+    let mut known = tx.prepare_cached(sql!("sink_known"))?;
+    Ok(known.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
 /// What all known sinks want of a log; empty if there are no sinks.
 pub(super) fn needs(tx: &Transaction<'_>, log: LogKey) -> Result<Vec<Need>, OutboxError> {
-    let mut known = tx.prepare_cached(sql!("sink_known"))?;
-    let sinks: Vec<SinkName> = known.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut needs = Vec::new();
-    for sink in sinks {
+    for sink in known(tx)? {
         let mut cursors = cursors(tx, &sink, log)?;
         for kind in STREAMS.iter().filter_map(|info| info.kind) {
             cursors.entry(kind).or_insert((Seq(0), 0));

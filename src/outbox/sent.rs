@@ -16,6 +16,8 @@ pub struct Sent {
     pub log: Log,
     /// Whether another log has begun in its place.
     pub ended: bool,
+    /// Whether blocks of it are gone that were there.
+    pub emptied: bool,
     /// What it was sent as.
     pub kind: Kind,
     /// Every block up to here,
@@ -72,6 +74,8 @@ impl Outbox {
             let mut all = Vec::new();
             for log in &logs {
                 let ended = logs.iter().any(|other| side(other) == side(log) && other.key > log.key);
+                let mut removed = tx.prepare_cached(sql!("log_removed_through"))?;
+                let emptied = removed.query_row([log.key], |row| row.get::<_, Seq>(0))? > Seq(0);
                 let mut cursors = tx.prepare_cached(sql!("upload_sent"))?;
                 let cursors = cursors.query_map(params![sink, log.key], |row| {
                     Ok((row.get("kind")?, row.get("through_seq")?, row.get("into_next")?))
@@ -79,7 +83,7 @@ impl Outbox {
                 for cursor in cursors {
                     let (kind, through, into_next) = cursor?;
                     let except = except(tx, &sink, log.key, kind)?;
-                    all.push(Sent { log: *log, ended, kind, through, into_next, except });
+                    all.push(Sent { log: *log, ended, emptied, kind, through, into_next, except });
                 }
             }
             Ok(all)
@@ -132,6 +136,7 @@ mod tests {
         let sent = Sent {
             log,
             ended: false,
+            emptied: false,
             kind: Kind::HeartRate,
             through: Seq(7),
             into_next: 4,

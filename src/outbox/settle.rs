@@ -5,7 +5,9 @@ use rusqlite::{Transaction, params};
 
 use super::batches::{get_open, note, set_state};
 use super::errands::{self, Errand, ErrandWhy, Piece};
-use super::{Batch, BatchKey, BatchState, LogKey, Outbox, OutboxError, SinkName, Span, columns};
+use super::{
+    Batch, BatchKey, BatchState, LogKey, Outbox, OutboxError, SentRows, SinkName, Span, columns, sent_days,
+};
 use crate::measurement::{Kind, UtcMicros};
 
 /// The receiver's word that it has a batch.
@@ -58,6 +60,16 @@ pub(super) struct Change {
 impl Outbox {
     /// Stores the receipt, closes the batch, and moves the upload cursor behind it or the errand on.
     pub async fn settle(&self, batch: BatchKey, receipt: Receipt) -> Result<(), OutboxError> {
+        self.settle_counting(batch, receipt, Vec::new()).await
+    }
+
+    /// The same, and counts what was sent of each day.
+    pub async fn settle_counting(
+        &self,
+        batch: BatchKey,
+        receipt: Receipt,
+        rows: Vec<SentRows>,
+    ) -> Result<(), OutboxError> {
         let now = self.house.clock.now();
         self.write(move |tx| {
             let open = get_open(tx, batch)?;
@@ -68,9 +80,11 @@ impl Outbox {
             set_state(tx, batch, BatchState::Sent)?;
             let sent = i64::from(open.samples);
             let Some(key) = open.errand else {
+                sent_days::count(tx, &open, None, &rows)?;
                 return advance(tx, &open, Change { sent, ..Change::default() }, Some(now));
             };
             let errand = errands::waiting(tx, key)?;
+            sent_days::count(tx, &open, Some(errand.why), &rows)?;
             let change = match errand.why {
                 ErrandWhy::Retry => Change { sent, dead: -sent, held: 0 },
                 ErrandWhy::Release => Change { sent, dead: 0, held: -sent },

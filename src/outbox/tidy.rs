@@ -35,6 +35,7 @@ impl Outbox {
         let mut tidied = Tidied::default();
         if self.house.clock.is_set() {
             tidied.freed += self.free(Pace::Age).await?;
+            while self.prune().await? > 0 {}
         }
         if !self.room().borrow().is_ample() {
             tidied.freed += self.free(Pace::Pressure).await?;

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::export::{first_received, timeline};
 use super::{
-    Backlog, DeadRow, ExportQuery, GapRow, Log, Outbox, OutboxError, QuarantineRow, SessionRow, SinkName,
-    SpellRow, Which, columns,
+    Backlog, DeadRow, ExportQuery, GapRow, Log, Outbox, OutboxError, QuarantineRow, Room, SessionRow,
+    SinkEnd, SinkHold, SinkName, SpellRow, Which, columns,
 };
 use crate::measurement::{Quality, UtcMicros};
 use crate::wire::bridge::{Boot, DeviceId, LogId, Seq, Stream};
@@ -41,6 +41,15 @@ pub struct Why {
     pub waiting: Vec<Waiting>,
     /// When each sink last confirmed something.
     pub receipts: Vec<(SinkName, UtcMicros)>,
+    /// How much room there is now.
+    #[serde(default)]
+    pub room: Room,
+    /// Who keeps it, the one that keeps most first; empty while there is enough.
+    #[serde(default)]
+    pub holders: Vec<SinkHold>,
+    /// The sinks that were given up.
+    #[serde(default)]
+    pub sink_ends: Vec<SinkEnd>,
     /// Whether there is more of a sort than was looked at; the newest were.
     pub is_cut: bool,
 }
@@ -128,7 +137,12 @@ impl Outbox {
                 receipts.push((sink, at));
             }
         }
+        let room = *self.room().borrow();
+        let holders = if room.is_ample() { Vec::new() } else { self.sink_holds().await? };
         Ok(Why {
+            room,
+            holders,
+            sink_ends: self.sink_ends(since).await?,
             since,
             now: self.house.clock.now(),
             holes: oldest_first(holes),

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use super::FailureKind;
-use crate::outbox::OutboxError;
+use crate::outbox::{OutboxError, Room, RoomLimit};
 use crate::radio::RadioError;
 use crate::watch::WatchError;
 use crate::wire::bridge::{ErrorCode, Seq};
@@ -22,10 +22,8 @@ pub enum SyncError {
     #[error("the outbox cannot be written: {}", with_causes(.0))]
     Outbox(#[from] OutboxError),
     /// The store has little room left, and the watch keeps what it has recorded for longer than a live sample lasts.
-    #[error(
-        "the outbox is nearly full, so what the watch has recorded stays on it until something was sent; free some space or raise max_size"
-    )]
-    NoRoom,
+    #[error("{}, so what the watch has recorded stays on it for now; {}", short_of(*.0).0, short_of(*.0).1)]
+    NoRoom(Room),
     /// The store again, at the end of a live session: what was measured and not stored is nowhere else.
     #[error("{samples} samples are not stored yet and wait in memory: {}", with_causes(source))]
     Unsaved {
@@ -71,7 +69,7 @@ impl SyncError {
         match self {
             Self::Watch(error) => FailureKind::of(error),
             // Whatever it is, the watch is not at fault, and keeps its blocks meanwhile.
-            Self::Outbox(_) | Self::NoRoom | Self::Unsaved { .. } | Self::SlowDisk { .. } => {
+            Self::Outbox(_) | Self::NoRoom(_) | Self::Unsaved { .. } | Self::SlowDisk { .. } => {
                 FailureKind::Store
             }
             Self::LogChanged | Self::NumberReused(_) | Self::NoProgress { .. } => FailureKind::Passing,
@@ -81,6 +79,24 @@ impl SyncError {
     /// Whether it may work later without anybody doing anything.
     pub fn is_transient(&self) -> bool {
         self.kind().is_transient()
+    }
+}
+
+/// What there is too little of, and what helps.
+const fn short_of(room: Room) -> (&'static str, &'static str) {
+    match room {
+        Room::Near { limit: RoomLimit::Disk } | Room::Full { limit: RoomLimit::Disk } => (
+            "the disk under the outbox is nearly full",
+            "make room on it, or let the outbox leave less of it free (keep_free)",
+        ),
+        Room::Full { limit: RoomLimit::Cap } => (
+            "the outbox is as large as it may be",
+            "it goes on when something was sent; `nowbridge outbox sinks` shows who waits for what, and max_size raises the cap",
+        ),
+        Room::Near { limit: RoomLimit::Cap } | Room::Ample => (
+            "the outbox is nearly as large as it may be",
+            "it goes on when something was sent; `nowbridge outbox sinks` shows who waits for what, and max_size raises the cap",
+        ),
     }
 }
 
@@ -121,6 +137,13 @@ mod tests {
     use rusqlite::ffi;
 
     use super::*;
+
+    #[test]
+    fn a_disk_that_is_full_is_not_blamed_on_the_outbox() {
+        let told = |limit| SyncError::NoRoom(Room::Near { limit }).to_string();
+        assert!(told(RoomLimit::Disk).contains("disk") && !told(RoomLimit::Disk).contains("max_size"));
+        assert!(told(RoomLimit::Cap).contains("max_size"));
+    }
 
     #[test]
     fn a_fault_of_the_store_is_told_with_its_cause_and_tried_again() {

@@ -115,9 +115,10 @@ impl<L: Link> Session<'_, L> {
                 self.tell_again(&window).await?;
                 return self.anchoring.finish(self.bridge, self.outbox, self.log.key, self.clock).await;
             }
-            if !self.outbox.room().borrow().is_ample() {
+            let room = *self.outbox.room().borrow();
+            if !room.is_ample() {
                 self.tell_again(&window).await?;
-                return Err(SyncError::NoRoom);
+                return Err(SyncError::NoRoom(room));
             }
             let end = self.pull(&window, &mut intake).await?;
             let drained = matches!(end, PullEnd::Drained);

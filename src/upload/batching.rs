@@ -6,10 +6,10 @@ use super::readings::{Part, RowsError, Source};
 use super::surroundings::{Lookout, without};
 use super::table::Table;
 use crate::measurement::csv::TableError;
-use crate::measurement::{AnchorPoint, Kind, Timeline, Undated};
+use crate::measurement::{AnchorPoint, Kind, Reading, Timeline, Undated, UtcMicros, ValueType};
 use crate::outbox::{
-    AnchorKey, Batch, ErrandKey, ErrandWhy, HeldBack, Log, LogKey, NewBatch, Outbox, OutboxError, Position,
-    SinkName, Span, StoredBlock,
+    AnchorKey, Batch, BatchKey, ErrandKey, ErrandWhy, HeldBack, Log, LogKey, NewBatch, Outbox, OutboxError,
+    Position, Seam, SeamPart, SinkName, Span, StoredBlock,
 };
 use crate::wire::bridge::{Boot, LogId, RawBlock, Seq, Stream};
 
@@ -27,6 +27,10 @@ pub struct Cut {
     pub folded: u64,
     /// The table.
     pub table: Table,
+    /// What it was made from besides its own samples, if that shows in it.
+    pub seam: Option<Seam>,
+    /// Rows of before that it repeats, as they were sent then.
+    pub repeats: Vec<Reading>,
 }
 
 impl Cut {
@@ -108,6 +112,8 @@ pub struct Bounds {
     pub horizon: Option<AnchorKey>,
     /// What for.
     pub purpose: Purpose,
+    /// Whether it was made before: then its dates were believed, and what lay around it is known.
+    pub again: Option<BatchKey>,
 }
 
 impl Bounds {
@@ -120,25 +126,42 @@ impl Bounds {
             max_samples: u64::MAX,
             horizon: batch.anchor_horizon,
             purpose,
+            again: Some(batch.key),
         }
     }
 }
 
 /// Cuts the next batch within `bounds`, as long as its samples can be dated and read.
 pub async fn cut(outbox: &Outbox, sink: &SinkName, bounds: Bounds) -> Result<Next, CutError> {
-    let Bounds { log, kind, horizon, purpose, .. } = bounds;
+    let Bounds { log, kind, horizon, purpose, again, .. } = bounds;
     let Some(stream) = Stream::of_kind(kind) else { return Ok(Next::Nothing) };
     let ignoring = if let Purpose::Probe { beside } = purpose { Some(beside) } else { None };
-    let lookout = Lookout { outbox, sink, log, kind, stream, ignoring };
-    let taken = gather(&lookout, bounds).await?;
+    let kept = match again {
+        Some(batch) => outbox.seam(batch).await?,
+        None => None,
+    };
+    let mut lookout =
+        Lookout { outbox, sink, log, kind, stream, ignoring, kept: kept.as_ref(), holes: Vec::new() };
+    let taken = gather(&mut lookout, bounds).await?;
     let Some(span) = span_of(&taken) else { return Ok(Next::Nothing) };
     let before = lookout.before(span).await?;
-    let after = if purpose == Purpose::Next { Vec::new() } else { lookout.after(span).await? };
+    let after = match purpose {
+        Purpose::Next => Vec::new(),
+        // A smaller one than before ends elsewhere.
+        _ if span.end() == bounds.span.end() => lookout.after(span).await?,
+        _ => Lookout { kept: None, ..lookout.clone() }.after(span).await?,
+    };
+    let seam =
+        Seam { before: kept_of(&before), after: kept_of(&after), holes: std::mem::take(&mut lookout.holes) };
+    // Values stand for themselves, in their turn; a frame takes in the beats before it.
+    let shows = kind.value_type() == ValueType::Frame || matches!(purpose, Purpose::Errand(_));
+    let seam = shows.then_some(seam);
     let context = before.iter().chain(&after).map(|part| part.block.header());
     let blocks = taken.iter().map(|(block, _)| (block.boot, block.t0_ms));
     let earliest = blocks.chain(context.map(|header| (header.boot, header.t0_ms))).min().unwrap_or_default();
     let clock = WatchClock::read(outbox, log, horizon, earliest).await?;
-    let job = Job { sink: sink.clone(), log, kind, taken, before, after, clock };
+    let clock = if again.is_some() { clock.believed() } else { clock };
+    let job = Job { sink: sink.clone(), log, kind, taken, before, after, clock, seam };
     Ok(tokio::task::spawn_blocking(move || job.build()).await??)
 }
 
@@ -173,6 +196,23 @@ impl WatchClock {
     }
 }
 
+impl WatchClock {
+    /// What was dated once was not in the future then, whatever time it is now.
+    fn believed(self) -> Self {
+        Self { timeline: self.timeline.as_of(Some(UtcMicros(i64::MAX))), ..self }
+    }
+}
+
+fn kept_of(parts: &[Part]) -> Vec<SeamPart> {
+    let kept = |part: &Part| SeamPart {
+        received: part.received,
+        from: part.range.start,
+        upto: part.range.end,
+        body: part.block.bytes().to_vec(),
+    };
+    parts.iter().map(kept).collect()
+}
+
 /// Whether another log has begun in this one's place, so that no anchor will come for it. What the host keeps of a watch and what
 /// the watch keeps itself go on side by side.
 async fn has_ended(outbox: &Outbox, log: LogKey) -> Result<bool, OutboxError> {
@@ -185,7 +225,7 @@ async fn has_ended(outbox: &Outbox, log: LogKey) -> Result<bool, OutboxError> {
 type Taken = Vec<(StoredBlock, Range<u16>)>;
 
 /// Whole blocks as long as they fit. One that does not fit is cut, unless the others make half of what fits already.
-async fn gather(lookout: &Lookout<'_>, bounds: Bounds) -> Result<Taken, OutboxError> {
+async fn gather(lookout: &mut Lookout<'_>, bounds: Bounds) -> Result<Taken, OutboxError> {
     let Bounds { log, kind, span, max_samples, purpose, .. } = bounds;
     let (mut taken, mut room, mut from) = (Taken::new(), max_samples, span.first);
     loop {
@@ -202,6 +242,7 @@ async fn gather(lookout: &Lookout<'_>, bounds: Bounds) -> Result<Taken, OutboxEr
             }
             _ => Vec::new(),
         };
+        lookout.holes.extend(holes.iter().copied());
         for block in read {
             let part = span.within(block.seq, block.samples);
             for mut part in without(part, block.seq, block.samples, &holes) {
@@ -240,6 +281,7 @@ struct Job {
     before: Vec<Part>,
     after: Vec<Part>,
     clock: WatchClock,
+    seam: Option<Seam>,
 }
 
 impl Job {
@@ -264,9 +306,14 @@ impl Job {
             let culprit = match source.rows() {
                 Ok(rows) => {
                     let Some(span) = span_of(&self.taken) else { return Ok(Next::Nothing) };
-                    let (folded, horizon) = (rows.folded, self.clock.horizon);
+                    let (folded, horizon, repeats) =
+                        (rows.folded, self.clock.horizon, source.repeated(&rows));
                     let table = Table::new(kind, rows)?;
-                    return Ok(Next::Ready(Box::new(Cut { span, horizon, folded, table })));
+                    let mut seam = self.seam;
+                    if let Some(seam) = seam.as_mut().filter(|_| self.after.is_empty()) {
+                        seam.after.clear();
+                    }
+                    return Ok(Next::Ready(Box::new(Cut { span, horizon, folded, table, seam, repeats })));
                 }
                 Err(error) => error,
             };

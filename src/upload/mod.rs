@@ -25,4 +25,4 @@ pub use receiver::{Failure, Parcel, Receiver, Verdict};
 pub use status::{HoldReason, UploadState, UploadStatus};
 pub use table::Table;
 pub use uploader::{UploadError, Uploader, UploaderConfig};
-pub use verify::{DayCheck, Verifier, VerifyEnd, VerifyError, VerifyOptions};
+pub use verify::{DayCheck, DayVerdict, Verifier, VerifyEnd, VerifyError, VerifyOptions};

@@ -62,6 +62,10 @@ impl<A: Api> Receiver for Nowatch<A> {
         }
     }
 
+    fn can_be_asked(&self) -> bool {
+        true
+    }
+
     async fn deliver(&mut self, parcel: &Parcel) -> Result<Receipt, Failure> {
         let (kind, key, csv) = (parcel.kind(), parcel.key, parcel.table.csv.clone());
         let zipping = tokio::task::spawn_blocking(move || zipped(&format!("{kind}.csv"), &csv));

@@ -90,13 +90,29 @@ impl Source<'_> {
         if self.kind.value_type() == ValueType::Frame { self.beat_rows() } else { self.value_rows() }
     }
 
-    fn value_rows(&self) -> Result<Rows, RowsError> {
-        let mut readings: Vec<Reading> = Vec::new();
-        let reading = |(sample, at): (Sample, UtcMicros)| Reading {
+    /// Those of the rows that were sent before, in what lies before, as they were then.
+    pub fn repeated(&self, rows: &Rows) -> Vec<Reading> {
+        let before = if self.kind.value_type() == ValueType::Frame {
+            beats::readings(&self.last_second())
+        } else {
+            let last = self.before.last().and_then(|before| self.dated(before).ok()?.last().copied());
+            last.map(|last| self.reading(last)).into_iter().collect()
+        };
+        let is_there = |before: &Reading| rows.readings.iter().any(|row| row.at == before.at);
+        before.into_iter().filter(is_there).collect()
+    }
+
+    fn reading(&self, (sample, at): (Sample, UtcMicros)) -> Reading {
+        Reading {
             at: at.seconds(),
             value: value(self.kind, sample.value),
             quality: self.kind.has_quality().then_some(sample.quality),
-        };
+        }
+    }
+
+    fn value_rows(&self) -> Result<Rows, RowsError> {
+        let mut readings: Vec<Reading> = Vec::new();
+        let reading = |dated| self.reading(dated);
         for part in self.parts {
             readings.extend(self.dated(part)?.into_iter().map(reading));
         }

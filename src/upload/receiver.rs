@@ -37,6 +37,11 @@ pub trait Receiver: Send + 'static {
     /// Whether parcels may come at all: a login, a consent, a connection. Asked before each; what costs a request is remembered.
     fn admits(&mut self) -> impl Future<Output = Result<(), Failure>> + Send;
 
+    /// Whether it can be asked later what it has, so that it is worth a note what it was sent.
+    fn can_be_asked(&self) -> bool {
+        false
+    }
+
     /// Delivers one. `Ok` only if the receiver has said that it has it, and has it durably as far as it can tell.
     fn deliver(&mut self, parcel: &Parcel) -> impl Future<Output = Result<Receipt, Failure>> + Send;
 }

@@ -96,6 +96,12 @@ pub struct UploadStatus {
     pub held_synthetic: u64,
     /// Samples of a watch whose clock was not compared with UTC yet.
     pub held_undated: u64,
+    /// Samples in quarantine: their time cannot be believed. They are kept, and looked at again when more is known of the clock.
+    #[serde(default)]
+    pub quarantined: u64,
+    /// Since when nothing is sent, whatever the reasons were since; `None` if something is, or could be.
+    #[serde(default)]
+    pub holding_since: Option<UtcMicros>,
 }
 
 impl Default for UploadStatus {
@@ -111,6 +117,8 @@ impl Default for UploadStatus {
             dead: 0,
             held_synthetic: 0,
             held_undated: 0,
+            quarantined: 0,
+            holding_since: None,
         }
     }
 }

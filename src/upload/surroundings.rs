@@ -4,14 +4,14 @@
 
 use super::readings::Part;
 use crate::measurement::{HeartBeatFrame, Kind, ValueType};
-use crate::outbox::{LogKey, Outbox, OutboxError, SinkName, Span, StoredBlock};
+use crate::outbox::{LogKey, Outbox, OutboxError, Seam, SeamPart, SinkName, Span, StoredBlock};
 use crate::wire::bridge::{RawBlock, Seq, Stream};
 
 /// How many blocks are looked at, with those that hold nothing but what is left out.
 const LOOKS: usize = 64;
 
 /// Where to look.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Lookout<'a> {
     pub outbox: &'a Outbox,
     pub sink: &'a SinkName,
@@ -20,11 +20,23 @@ pub(super) struct Lookout<'a> {
     pub stream: Stream,
     /// Left out like what is dead.
     pub ignoring: Option<Span>,
+    /// What there was to see when the batch was first made, which is all that a retry may see.
+    pub kept: Option<&'a Seam>,
+    /// What of the batch itself was left out.
+    pub holes: Vec<Span>,
 }
 
 impl Lookout<'_> {
     /// What of these blocks is to be left out.
     pub async fn holes(&self, first: Seq, last: Seq) -> Result<Vec<Span>, OutboxError> {
+        if let Some(kept) = self.kept {
+            return Ok(kept
+                .holes
+                .iter()
+                .filter(|hole| hole.first <= last && hole.last >= first)
+                .copied()
+                .collect());
+        }
         let mut holes = self.outbox.left_out(self.sink, (self.log, self.kind), (first, last)).await?;
         holes.extend(self.ignoring);
         Ok(holes)
@@ -33,6 +45,9 @@ impl Lookout<'_> {
     /// The samples before a span whose last second it may share: mostly of one block, but where every run of beats breaks off at
     /// once a block holds a single beat.
     pub async fn before(&self, span: Span) -> Result<Vec<Part>, OutboxError> {
+        if let Some(kept) = self.kept {
+            return Ok(parts_of(&kept.before));
+        }
         let mut found = Vec::new();
         if span.skip > 0 {
             let first = self.outbox.blocks(self.log, self.stream, span.first..=span.first, 1).await?;
@@ -62,6 +77,9 @@ impl Lookout<'_> {
 
     /// The samples behind a span that may share its last second.
     pub async fn after(&self, span: Span) -> Result<Vec<Part>, OutboxError> {
+        if let Some(kept) = self.kept {
+            return Ok(parts_of(&kept.after));
+        }
         let mut found: Vec<Vec<Part>> = Vec::new();
         if let Some(upto) = span.upto {
             let last = self.outbox.blocks(self.log, self.stream, span.last..=span.last, 1).await?;
@@ -91,6 +109,14 @@ impl Lookout<'_> {
         let part = |range| Part { block: raw.clone(), received: block.received, range };
         Ok(without(from..upto, block.seq, block.samples, &holes).into_iter().map(part).collect())
     }
+}
+
+fn parts_of(kept: &[SeamPart]) -> Vec<Part> {
+    let part = |part: &SeamPart| {
+        let block = RawBlock::parse(part.body.clone().into()).ok()?;
+        Some(Part { block, received: part.received, range: part.from..part.upto })
+    };
+    kept.iter().filter_map(part).collect()
 }
 
 /// What is left of some samples of a block without those in the holes.

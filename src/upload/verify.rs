@@ -1,24 +1,28 @@
 //! Whether the cloud still has what it was sent: day by day and kind by kind, the rows that were sent are made again from their blocks
 //! and compared with what the cloud says it holds.
 //!
-//! Rows that only the cloud has are told, and no fault of ours: a phone may upload to the same account, and what was freed or evicted
-//! here can no longer be made again. One day of one kind is in memory at a time.
+//! What was freed or evicted here can no longer be made again: of that, number and sum of each day are compared, which were noted when it
+//! was sent. Rows that only the cloud has are told, and no fault of ours: a phone may upload to the same account. One day of one kind is
+//! in memory at a time.
 
 mod compare;
+mod sums;
 mod walk;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-pub use self::compare::DayCheck;
+pub use self::compare::{DayCheck, Verdict as DayVerdict};
 use self::compare::{Ours, compare};
+pub use self::sums::sent_rows;
 use self::walk::Walk;
 use crate::cloud::{Api, CloudError, DayOfValues, MeasurementQuery, Sort};
 use crate::measurement::{Day, Kind};
-use crate::outbox::{Outbox, OutboxError, SinkName};
+use crate::outbox::{Outbox, OutboxError, SentDay, SinkName};
 
 /// How often the cloud is asked for a day before the whole is called off.
 const ATTEMPTS: u32 = 3;
@@ -47,6 +51,9 @@ pub struct VerifyEnd {
     pub compared: u64,
     /// Of these, different.
     pub different: u64,
+    /// Of these, not known to be the same.
+    #[serde(default)]
+    pub unsure: u64,
 }
 
 /// Why it cannot go on.
@@ -73,6 +80,7 @@ pub struct Verifier<A> {
     outbox: Outbox,
     options: VerifyOptions,
     walks: Vec<Walk>,
+    counted: BTreeMap<(Day, Kind), Vec<SentDay>>,
     /// What is next: a day, and which of the kinds.
     place: (Day, usize),
     end: VerifyEnd,
@@ -82,10 +90,24 @@ pub struct Verifier<A> {
 impl<A: Api> Verifier<A> {
     /// Notes what was sent up to now; what is sent later is left out.
     pub async fn begin(api: A, outbox: Outbox, options: VerifyOptions) -> Result<Self, OutboxError> {
+        // Before the cursors are looked at: what is sent in between is then in the rows, and not missing from the count.
+        let mut counted: BTreeMap<_, Vec<SentDay>> = BTreeMap::new();
+        for day in outbox.sent_days(&options.sink, (options.from, options.to)).await? {
+            counted.entry((day.day, day.kind)).or_default().push(day);
+        }
         let sent = outbox.sent(&options.sink).await?;
         let walks = sent.into_iter().filter_map(|sent| Walk::new(sent, options.from)).collect();
         let place = (options.from, 0);
-        Ok(Self { api, outbox, options, walks, place, end: VerifyEnd::default(), wake: Arc::default() })
+        Ok(Self {
+            api,
+            outbox,
+            options,
+            walks,
+            counted,
+            place,
+            end: VerifyEnd::default(),
+            wake: Arc::default(),
+        })
     }
 
     /// Tells whoever sends when there is something to repair.
@@ -101,13 +123,15 @@ impl<A: Api> Verifier<A> {
             self.place = if kind + 1 < Kind::ALL.len() { (day, kind + 1) } else { (day.next(), 0) };
             let kind = Kind::ALL[kind];
             let ours = self.ours(day, kind).await?;
-            if ours.is_empty() {
+            let counted = self.counted.remove(&(day, kind)).unwrap_or_default();
+            if ours.is_empty() && counted.is_empty() {
                 continue;
             }
             let theirs = self.theirs(day, kind).await?;
-            let (mut check, repairs) = compare(day, kind, &ours, theirs);
+            let (mut check, repairs) = compare(day, kind, (&ours, &counted), theirs);
             self.end.compared += 1;
             self.end.different += u64::from(!check.is_equal());
+            self.end.unsure += u64::from(matches!(check.verdict, DayVerdict::Unsure { .. }));
             if self.options.repair && !repairs.is_empty() {
                 check.repairs = repairs.len() as u64;
                 self.outbox.ask_repairs(&self.options.sink, repairs).await?;

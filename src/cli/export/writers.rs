@@ -89,7 +89,7 @@ impl JsonLines {
 
 impl Sink for JsonLines {
     fn take(&mut self, row: &ExportRow) -> anyhow::Result<bool> {
-        let stream = stream_name(row.stream);
+        let stream = shouted(&stream_name(row.stream));
         let time = row.at.and_then(|at| Timestamp::from_millisecond(at.millis()).ok());
         let line = Line {
             watch: row.watch,

@@ -2,6 +2,7 @@
 
 mod mend;
 mod show;
+mod sinks;
 mod tables;
 
 use clap::Subcommand;
@@ -31,6 +32,10 @@ enum Verb {
     Retry(RetryArgs),
     /// Leave dead letters at that: they are kept, but no longer counted as open
     Drop(DropArgs),
+    /// List those that measurements are sent to, and what room is kept for each
+    Sinks(sinks::SinksArgs),
+    /// Give up on a sink that is no longer configured, and on what waits for it
+    ForgetSink(sinks::ForgetSinkArgs),
     /// Have SQLite look at every page of the database
     Check(CheckArgs),
     /// Fetch what can be read of a damaged database, or fill what it has cost from a backup
@@ -144,6 +149,8 @@ pub fn outbox(config: &Config, args: &Args) -> anyhow::Result<u8> {
             Verb::Show(args) => show(config, args).await,
             Verb::Retry(args) => retry(config, args).await,
             Verb::Drop(args) => drop_dead(config, args).await,
+            Verb::Sinks(args) => sinks::sinks(config, args).await,
+            Verb::ForgetSink(args) => sinks::forget_sink(config, args).await,
             Verb::Check(args) => check(config, args).await,
             Verb::Salvage(args) => mend::salvage(config, args).await,
             Verb::Backup(args) => mend::backup(config, args).await,

@@ -15,10 +15,10 @@ use crate::cloud::AuthState;
 use crate::config::Config;
 use crate::control::{CloudStatus, RadioStatus, Status};
 use crate::measurement::UtcMicros;
-use crate::outbox::{ClockStep, Room, RoomLimit, Salvage, Summary};
+use crate::outbox::{ClockStep, Room, RoomLimit, Salvage, SinkHold, Summary};
 use crate::radio::RadioState;
 use crate::sync::ClockStatus;
-use crate::upload::{self, HoldReason, UploadStatus};
+use crate::upload::{self, HoldReason, UploadState, UploadStatus};
 
 pub use self::watches::in_a_line;
 
@@ -100,7 +100,7 @@ fn text(status: &Status, now: UtcMicros) -> String {
         out.push_str(&sinks::text(sink, now));
     }
     if let Some(outbox) = &status.outbox {
-        out.push_str(&outbox_text(outbox, now));
+        out.push_str(&outbox_text(outbox, &status.holders, now));
     }
     out
 }
@@ -154,8 +154,13 @@ fn cloud_text(cloud: &CloudStatus, now: UtcMicros) -> String {
         AuthState::Anonymous => "not logged in yet".to_owned(),
     };
     let upload = &cloud.upload;
-    let state = sinks::state(&upload.state, now);
-    let mut out = format!("\ncloud {}: {login}; {state}", cloud.base_url);
+    let state = sinks::state(upload, now);
+    let mut out = match (&cloud.auth, &upload.state) {
+        (AuthState::Anonymous, UploadState::Holding { reason: HoldReason::Unavailable { .. }, .. }) => {
+            format!("\ncloud {}: the first login has to wait; {state}", cloud.base_url)
+        }
+        _ => format!("\ncloud {}: {login}; {state}", cloud.base_url),
+    };
     if let Some(at) = upload.last_receipt {
         let _ = write!(out, "; last receipt {}", format::relative(at, now));
     }
@@ -173,6 +178,13 @@ fn held_text(upload: &UploadStatus) -> String {
         let held = format::count(upload.held_undated);
         let _ = write!(out, "\n  {held} samples wait until the watch's clock has been compared with UTC");
     }
+    if upload.quarantined > 0 {
+        let held = format::count(upload.quarantined);
+        let _ = write!(
+            out,
+            "\n  {held} samples are in quarantine, as their time cannot be believed; `nowbridge outbox list --quarantine` says why"
+        );
+    }
     out
 }
 
@@ -186,11 +198,13 @@ fn hold_text(reason: &HoldReason) -> String {
         HoldReason::NoConsent => {
             "the account does not consent to sharing data; switch it on in the account's settings".to_owned()
         }
-        HoldReason::Refused { detail } => format!("whatever is sent is refused ({detail})"),
+        HoldReason::Refused { detail } => format!(
+            "whatever is sent of a kind is refused ({detail}); all of it is kept, and a sample is tried now and then; look for a newer nowbridge"
+        ),
     }
 }
 
-fn outbox_text(outbox: &Summary, now: UtcMicros) -> String {
+fn outbox_text(outbox: &Summary, holders: &[SinkHold], now: UtcMicros) -> String {
     let mut out = format!(
         "\noutbox {}, {} in the ledger as gaps, {} dead letters",
         format::bytes(outbox.database_bytes),
@@ -201,6 +215,9 @@ fn outbox_text(outbox: &Summary, now: UtcMicros) -> String {
         let _ = write!(out, ", newest block {}", format::relative(newest, now));
     }
     out.push_str(room_text(outbox.room));
+    if let Some(told) = holder_text(holders, now) {
+        let _ = write!(out, "\n  {told}");
+    }
     if let Some(salvage) = &outbox.salvage {
         out.push_str(&salvage_text(salvage));
     }
@@ -239,6 +256,18 @@ const fn room_text(room: Room) -> &'static str {
             "\n  the disk is full: nothing more is taken until there is room, and the watch keeps it meanwhile; sending goes on"
         }
     }
+}
+
+/// Who keeps the room that is short.
+pub fn holder_text(holders: &[SinkHold], now: UtcMicros) -> Option<String> {
+    let most = holders.iter().find(|hold| hold.kept_bytes > 0)?;
+    let since = most.since.map(|since| format!(", the oldest of it stored {}", format::relative(since, now)));
+    Some(format!(
+        "{} has still to be sent to {}{}; `nowbridge outbox sinks` shows what is kept for whom",
+        format::bytes(most.kept_bytes),
+        most.sink,
+        since.unwrap_or_default()
+    ))
 }
 
 pub fn salvage_text(salvage: &Salvage) -> String {

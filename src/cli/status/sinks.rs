@@ -21,7 +21,7 @@ pub fn text(sink: &SinkStatus, now: UtcMicros) -> String {
         (Some(upload), None) if upload.state == UploadState::Idle && has_more(sink, upload) => {
             out.push_str("what has come since is sent when it is due");
         }
-        (Some(upload), None) => out.push_str(&state(&upload.state, now)),
+        (Some(upload), None) => out.push_str(&state(upload, now)),
         (None, None) => out.push_str("it goes on where it was when it comes back"),
     }
     let counts = &sink.counts;
@@ -53,14 +53,21 @@ const fn has_more(sink: &SinkStatus, upload: &UploadStatus) -> bool {
 }
 
 /// What a loop is doing.
-pub fn state(state: &UploadState, now: UtcMicros) -> String {
-    match state {
+pub fn state(upload: &UploadStatus, now: UtcMicros) -> String {
+    match &upload.state {
         UploadState::Idle => "everything that can be sent is sent".to_owned(),
         UploadState::Uploading { kind, rows } => {
             format!("sending {} rows of {kind}", format::count((*rows).into()))
         }
         UploadState::Holding { reason, until } => {
-            format!("holding: {}; next try {}", super::hold_text(reason), format::relative(*until, now))
+            let since = upload.holding_since.filter(|since| now.since(*since) >= 60_000_000);
+            let since = since.map(|since| format!(" since {}", format::relative(since, now)));
+            format!(
+                "holding{}: {}; collecting goes on; next try {}",
+                since.unwrap_or_default(),
+                super::hold_text(reason),
+                format::relative(*until, now)
+            )
         }
         UploadState::Stopped => "stopped".to_owned(),
     }
@@ -71,6 +78,31 @@ mod tests {
     use super::*;
     use crate::outbox::{SinkCounts, SinkName};
     use crate::upload::HoldReason;
+
+    /// One line says what, since when, what is done about it, and what a person can do.
+    #[test]
+    fn every_reason_to_wait_is_told_with_a_way_out() {
+        let now = UtcMicros(1_770_000_000_000_000);
+        let detail = || "what the cloud said".to_owned();
+        let reasons = [
+            HoldReason::NeedsLogin { detail: detail() },
+            HoldReason::NoConsent,
+            HoldReason::Unavailable { detail: detail(), failures: 7 },
+            HoldReason::WrongClock { detail: detail() },
+            HoldReason::Misdirected { detail: detail() },
+            HoldReason::Refused { detail: detail() },
+            HoldReason::Outbox { detail: detail() },
+        ];
+        for reason in reasons {
+            let state = UploadState::Holding { reason, until: UtcMicros(now.0 + 900_000_000) };
+            let holding_since = Some(UtcMicros(now.0 - 7_200_000_000));
+            let told = super::state(&UploadStatus { state, holding_since, ..UploadStatus::default() }, now);
+            for wanted in ["holding since 2 h ago: ", "; collecting goes on; next try in 15 min"] {
+                assert!(told.contains(wanted), "no {wanted} in {told}");
+            }
+            assert!(told.contains("what the cloud said") || told.contains("settings"), "{told}");
+        }
+    }
 
     #[test]
     fn a_sink_says_what_it_has_and_what_it_waits_for() {
@@ -103,7 +135,7 @@ mod tests {
         let text = [sink, paused, due, gone].map(|sink| text(&sink, now)).concat();
         insta::assert_snapshot!(text, @r"
 
-        sink folder, /mnt/usb (csv): holding: the folder /mnt/usb is not there; make it, or mount what belongs there; next try in 5 min; 1,234 samples wait, the oldest came 3 h ago; last receipt 5 min ago
+        sink folder, /mnt/usb (csv): holding: the folder /mnt/usb is not there; make it, or mount what belongs there; collecting goes on; next try in 5 min; 1,234 samples wait, the oldest came 3 h ago; last receipt 5 min ago
           7 simulated samples are held: they go no farther than this computer
         sink folder, /mnt/usb (csv): paused 60 min ago; 1,234 samples wait, the oldest came 3 h ago; last receipt 5 min ago
           it begins with what was stored since 2026-02-01T16:40:00Z

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use crate::cli::{format, instant};
 use crate::control::WhyAnswer;
 use crate::measurement::{Kind, UtcMicros};
-use crate::outbox::{DeadRow, Hole, OffWrist, QuarantineRow, SessionRow, SpellRow, Undated};
+use crate::outbox::{DeadRow, Hole, OffWrist, QuarantineRow, SessionRow, SinkEnd, SpellRow, Undated};
 use crate::wire::bridge::{DeviceId, Stream};
 
 /// What a receiver says may be long.
@@ -128,6 +128,16 @@ impl Teller<'_> {
         let long = format::span(seconds.unsigned_abs());
         let end = if spell.interrupted { "; then nowbridge itself was started again" } else { "" };
         format!("{time} ({long}): {what}{}{end}.", detail_sentence(&spell.detail))
+    }
+
+    /// A sink that was given up.
+    pub fn sink_end(&self, end: &SinkEnd) -> String {
+        format!(
+            "{}: {} was forgotten as a sink; {} samples that waited for it were given up.",
+            instant::at(end.at, self.zone),
+            format::safe(&end.sink.0),
+            format::count(end.given_up)
+        )
     }
 
     fn trouble(&self, spell: &SpellRow) -> String {

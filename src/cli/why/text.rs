@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 
 use super::sentences::Teller;
+use crate::cli::status::holder_text;
 use crate::cli::{format, instant};
 use crate::control::WhyAnswer;
 use crate::measurement::UtcMicros;
-use crate::outbox::SessionRow;
+use crate::outbox::{SessionRow, SpellRow};
 use crate::wire::bridge::DeviceId;
+
+/// A start that takes longer is worth telling; what else lasts less than this is not noted either.
+const RESTART_US: i64 = 10 * 1_000_000;
 
 /// Everything, for people.
 pub fn text(answer: &WhyAnswer, zone: &TimeZone) -> String {
@@ -21,11 +25,14 @@ pub fn text(answer: &WhyAnswer, zone: &TimeZone) -> String {
     told.extend(why.quarantine.iter().map(|held| (held.at, teller.quarantine(held))));
     told.extend(why.undated.iter().map(|boot| (boot.received, teller.undated(boot))));
     told.extend(why.off_wrist.iter().map(|run| (run.began, teller.off_wrist(run))));
-    told.extend(why.spells.iter().map(|spell| (spell.began, teller.spell(spell))));
+    let spells: Vec<&SpellRow> = why.spells.iter().filter(|spell| !is_restart(spell)).collect();
+    told.extend(spells.iter().map(|spell| (spell.began, teller.spell(spell))));
+    told.extend(why.sink_ends.iter().map(|end| (end.at, teller.sink_end(end))));
     let is_all_well = why.holes.iter().all(|hole| hole.gap.cause.name() == "burned")
         && why.dead.iter().all(|letter| letter.resolution.is_some())
         && why.quarantine.iter().all(|held| held.released.is_some())
-        && why.spells.is_empty()
+        && spells.is_empty()
+        && why.sink_ends.iter().all(|end| end.given_up == 0)
         && why.undated.is_empty();
     let runs = runs(&why.sessions);
     told.extend(runs.iter().map(|run| (run[0].started, teller.sessions(run))));
@@ -46,8 +53,16 @@ pub fn text(answer: &WhyAnswer, zone: &TimeZone) -> String {
         (true, false) => lines.push("Nothing else is missing.".to_owned()),
         (false, _) => {}
     }
+    if let Some(told) = holder_text(&why.holders, why.now) {
+        lines.push(format!("There is little room left in the outbox: {told}."));
+    }
     lines.push(receipts(answer, zone));
     lines.join("\n")
+}
+
+/// Nowbridge was started anew at once: nothing was late for it.
+fn is_restart(spell: &SpellRow) -> bool {
+    spell.subject == "nowbridge" && spell.ended.is_some_and(|ended| ended.since(spell.began) < RESTART_US)
 }
 
 /// Sessions of a watch in a row that ended alike.
@@ -209,6 +224,7 @@ mod tests {
         night.spell("watch E7:12:0A:00:00:01", "away", "", 12, Some(28)).await;
         night.spell("radio", "adapter_off", "the adapter is switched off", 70, None).await;
         night.spell("nowbridge", "stopped", "", 50, Some(55)).await;
+        night.spell("nowbridge", "stopped", "", 58, Some(58)).await;
         insta::assert_snapshot!(night.told().await, @r#"
         Since Sun 2026-11-22 03:00 CET:
         Between Sun 2026-11-22 03:00–03:30 CET: 2 blocks of left wrist are lost: the watch needed the room before anybody fetched them (g1).

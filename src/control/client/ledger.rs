@@ -9,11 +9,11 @@ use serde::de::DeserializeOwned;
 use super::lines::objects;
 use super::{Client, ControlError, DEADLINE, answer, refusal, url};
 use crate::control::{
-    BackupAnswer, BackupRequest, CheckAnswer, DeadRequest, ExportLine, ForgetRequest, SalvageAnswer,
-    SalvageRequest, VerifyLine, VerifyRequest, WhyAnswer,
+    BackupAnswer, BackupRequest, CheckAnswer, DeadRequest, ExportLine, ForgetRequest, ForgetSinkRequest,
+    SalvageAnswer, SalvageRequest, SinksAnswer, VerifyLine, VerifyRequest, WhyAnswer,
 };
 use crate::measurement::UtcMicros;
-use crate::outbox::{Entries, Entry, EntryId, Forgotten, Resolved, Section};
+use crate::outbox::{Entries, Entry, EntryId, Forgotten, Resolved, Section, SinkEnd, SinkName};
 use crate::wire::bridge::Stream;
 
 /// A large store takes a while to be read through.
@@ -60,6 +60,16 @@ impl Client {
     /// Leaves dead letters at that.
     pub async fn drop_dead(&self, dead: &DeadRequest) -> Result<Resolved, ControlError> {
         self.tell("outbox/drop", dead).await
+    }
+
+    /// Who keeps what.
+    pub async fn sinks(&self) -> Result<SinksAnswer, ControlError> {
+        self.ask("outbox/sinks", &[], LONG).await
+    }
+
+    /// Gives up on a sink that is no longer configured.
+    pub async fn forget_sink(&self, sink: SinkName) -> Result<SinkEnd, ControlError> {
+        self.tell("outbox/forget-sink", &ForgetSinkRequest { sink }).await
     }
 
     /// Has a watch forgotten.

@@ -99,6 +99,20 @@ pub enum DeskError {
         /// To whom.
         sink: SinkName,
     },
+    /// It would come back at once, and begin anew.
+    #[error(
+        "{0} is still configured: what was given up would be sent to it again; take its section out of the configuration, restart nowbridge, \
+         and forget it then"
+    )]
+    SinkConfigured(SinkName),
+    /// Nobody is known by that name.
+    #[error("no sink is called \"{asked}\"; {}", known_sinks(known))]
+    UnknownSink {
+        /// What was asked for.
+        asked: SinkName,
+        /// What there is.
+        known: Vec<SinkName>,
+    },
     /// There is nobody to compare with.
     #[error("no cloud is configured; set cloud.base_url in the configuration")]
     NoCloud,
@@ -172,6 +186,8 @@ impl DeskError {
             | Self::NoQuestion(_)
             | Self::NoEntry(_)
             | Self::BadDays(_)
+            | Self::SinkConfigured(_)
+            | Self::UnknownSink { .. }
             | Self::WrongAnswer(_) => Fault::Request,
             Self::Busy(_) | Self::Connected(_) | Self::Unsent { .. } => Fault::Busy,
             Self::RadioOff => Fault::RadioOff,
@@ -238,6 +254,15 @@ const fn of_radio(error: &RadioError) -> Fault {
 fn known_names(known: &[String]) -> String {
     match known {
         [] => "no watch is looked after".to_owned(),
+        [only] => format!("the only one is {only}"),
+        all => format!("there are {}", all.join(", ")),
+    }
+}
+
+fn known_sinks(known: &[SinkName]) -> String {
+    let names: Vec<&str> = known.iter().map(|sink| sink.0.as_str()).collect();
+    match names.as_slice() {
+        [] => "none is known".to_owned(),
         [only] => format!("the only one is {only}"),
         all => format!("there are {}", all.join(", ")),
     }

@@ -125,3 +125,32 @@ CREATE TABLE salvaged (
     body       BLOB NOT NULL,
     PRIMARY KEY (log, seq)
 ) STRICT, WITHOUT ROWID;
+-- What a batch is made from besides its own samples: those around it whose second it shares, and what in it was left out. Kept as
+-- long as it is open, so that a retry makes the same table whatever was freed, let go or stored meanwhile. NULL: nothing of it shows in
+-- the table.
+ALTER TABLE batch ADD COLUMN seam BLOB;
+
+-- What was confirmed of a UTC day (days since 1970), for whoever compares it later, when the blocks may be gone: how many rows, and the
+-- sum of their hashes. last_s is the last second that was sent; exact = 0: rows were sent out of turn, so that some may be counted twice.
+CREATE TABLE sent_day (
+    sink      TEXT NOT NULL,
+    log       INTEGER NOT NULL REFERENCES log,
+    kind      INTEGER NOT NULL,
+    day       INTEGER NOT NULL,
+    row_count INTEGER NOT NULL,
+    row_sum   BLOB NOT NULL CHECK (length(row_sum) = 16),
+    last_s    INTEGER NOT NULL,
+    exact     INTEGER NOT NULL CHECK (exact IN (0, 1)),
+    PRIMARY KEY (sink, log, kind, day)
+) STRICT, WITHOUT ROWID;
+
+-- A sink that a person had forgotten, and what became of the samples it had, or was to have.
+CREATE TABLE sink_end (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    name     TEXT NOT NULL,
+    at_us    INTEGER NOT NULL,
+    sent     INTEGER NOT NULL,
+    dead     INTEGER NOT NULL,
+    missed   INTEGER NOT NULL,
+    given_up INTEGER NOT NULL
+) STRICT;

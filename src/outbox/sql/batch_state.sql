@@ -1,1 +1,1 @@
-UPDATE batch SET state = ?2 WHERE id = ?1
+UPDATE batch SET state = ?2, seam = NULL WHERE id = ?1

@@ -74,6 +74,7 @@ pub struct Uploader<R> {
     clock: Clock,
     status: watch::Sender<UploadStatus>,
     arrivals: Arc<Notify>,
+    clock_set: Arc<Notify>,
     backoff: Backoff,
     refused: BTreeMap<LaneKey, Refused>,
     /// So many samples from the next one on hold something that is refused.
@@ -99,12 +100,24 @@ struct Refused {
     samples: u64,
     /// How often it was tried.
     rounds: usize,
+    /// When it was refused first.
+    since: UtcMicros,
 }
 
 /// Why the loop stops sending for a while.
 struct Hold {
     reason: HoldReason,
     wait: Duration,
+    /// Since when, if that is not the moment in which everything stopped.
+    since: Option<UtcMicros>,
+}
+
+/// What ends a wait before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wakes {
+    Nothing,
+    Arrivals,
+    Clock,
 }
 
 /// What came of one step.
@@ -126,7 +139,7 @@ impl From<OutboxError> for Stop {
     fn from(error: OutboxError) -> Self {
         if error.is_transient() {
             let reason = HoldReason::Outbox { detail: error.to_string() };
-            Self::Hold(Hold { reason, wait: OUTBOX_RETRY })
+            Self::Hold(Hold { reason, wait: OUTBOX_RETRY, since: None })
         } else {
             Self::Failed(error.into())
         }
@@ -159,6 +172,7 @@ impl<R: Receiver> Uploader<R> {
             clock,
             status,
             arrivals,
+            clock_set: Arc::default(),
             backoff,
             refused: BTreeMap::new(),
             suspects: BTreeMap::new(),
@@ -170,6 +184,12 @@ impl<R: Receiver> Uploader<R> {
         }
     }
 
+    /// Tries again at once when told that this computer's clock was put right, if that was what stood in the way.
+    #[must_use]
+    pub fn waking_on(self, clock_set: Arc<Notify>) -> Self {
+        Self { clock_set, ..self }
+    }
+
     /// Runs until cancelled, or until the outbox fails for good.
     pub async fn run(mut self, cancel: CancellationToken) -> Result<(), UploadError> {
         loop {
@@ -177,20 +197,24 @@ impl<R: Receiver> Uploader<R> {
                 () = cancel.cancelled() => break,
                 drained = self.drain() => drained,
             };
-            let (wait, may_arrive) = match drained {
+            let (wait, wakes) = match drained {
                 Ok(None) => {
                     self.show(UploadState::Idle);
-                    (None, true)
+                    (None, Wakes::Arrivals)
                 }
                 // Some kinds wait, but new data of the others need not.
-                Ok(Some(hold)) => (Some(self.hold(hold)), true),
+                Ok(Some(hold)) => (Some(self.hold(hold)), Wakes::Arrivals),
                 // New data end an idle spell, never a wait that the cloud has earned.
-                Err(Stop::Hold(hold)) => (Some(self.hold(hold)), false),
+                Err(Stop::Hold(hold)) => {
+                    let is_clock = matches!(hold.reason, HoldReason::WrongClock { .. });
+                    (Some(self.hold(hold)), if is_clock { Wakes::Clock } else { Wakes::Nothing })
+                }
                 Err(Stop::Failed(error)) => return Err(error),
             };
             tokio::select! {
                 () = cancel.cancelled() => break,
-                () = self.arrivals.notified(), if may_arrive => {}
+                () = self.arrivals.notified(), if wakes == Wakes::Arrivals => {}
+                () = self.clock_set.notified(), if wakes == Wakes::Clock => self.backoff.succeeded(),
                 () = sleep_or_forever(wait) => {}
             }
         }
@@ -212,6 +236,10 @@ impl<R: Receiver> Uploader<R> {
                 if self.is_refused(&lane) {
                     continue;
                 }
+                let place = (lane.log, lane.kind);
+                if self.outbox.is_taken(&self.config.sink, place, lane.errand_key()).await? {
+                    continue;
+                }
                 self.check_admission().await?;
                 let step = match self.step(&lane).await {
                     // What was on its way was evicted meanwhile.
@@ -228,9 +256,13 @@ impl<R: Receiver> Uploader<R> {
                 }
             }
             if !moved {
+                let held = self.outbox.quarantine().await?;
+                let of_ours = held.iter().filter(|run| run.sink == self.config.sink);
+                let quarantined = of_ours.map(|run| run.samples).sum();
                 self.status.send_modify(|status| {
                     status.held_synthetic = synthetic;
                     status.held_undated = undated;
+                    status.quarantined = quarantined;
                 });
                 return Ok(self.refusal());
             }
@@ -262,8 +294,9 @@ impl<R: Receiver> Uploader<R> {
     fn refusal(&self) -> Option<Hold> {
         let now = Instant::now();
         let waiting = self.refused.values().filter(|refused| now < refused.again);
-        let Refused { detail, again, .. } = waiting.min_by_key(|refused| refused.again)?;
-        Some(Hold { reason: HoldReason::Refused { detail: detail.clone() }, wait: *again - now })
+        let Refused { detail, again, since, .. } = waiting.min_by_key(|refused| refused.again)?;
+        let reason = HoldReason::Refused { detail: detail.clone() };
+        Some(Hold { reason, wait: *again - now, since: Some(*since) })
     }
 
     /// Asks whether anything may come now.
@@ -275,35 +308,48 @@ impl<R: Receiver> Uploader<R> {
     /// How long a failure that is not about a parcel keeps us waiting, and what to call it.
     fn hold_for(&mut self, failure: Failure) -> Hold {
         let Failure { verdict, detail, retry_after, .. } = failure;
-        match verdict {
-            Verdict::NeedsLogin => {
-                return Hold { reason: HoldReason::NeedsLogin { detail }, wait: LOGIN_PROBE };
+        let (reason, wait) = match verdict {
+            Verdict::NeedsLogin => (HoldReason::NeedsLogin { detail }, LOGIN_PROBE),
+            Verdict::NoConsent => (HoldReason::NoConsent, PROBE),
+            verdict => {
+                let wait = self.backoff.failed(retry_after.unwrap_or_default());
+                let failures = self.backoff.failures();
+                match verdict {
+                    Verdict::Later => (HoldReason::Unavailable { detail, failures }, wait),
+                    Verdict::WrongClock => (HoldReason::WrongClock { detail }, wait),
+                    // What will not mend itself is asked seldom; what may, soon.
+                    _ => (HoldReason::Misdirected { detail }, wait.max(PROBE)),
+                }
             }
-            Verdict::NoConsent => return Hold { reason: HoldReason::NoConsent, wait: PROBE },
-            _ => {}
-        }
-        let wait = self.backoff.failed(retry_after.unwrap_or_default());
-        let failures = self.backoff.failures();
-        match verdict {
-            Verdict::Later => Hold { reason: HoldReason::Unavailable { detail, failures }, wait },
-            Verdict::WrongClock => Hold { reason: HoldReason::WrongClock { detail }, wait },
-            // What will not mend itself is asked seldom; what may, soon.
-            _ => Hold { reason: HoldReason::Misdirected { detail }, wait: wait.max(PROBE) },
-        }
+        };
+        Hold { reason, wait, since: None }
     }
 
     fn hold(&mut self, hold: Hold) -> Duration {
         let wait = i64::try_from(hold.wait.as_micros()).unwrap_or(i64::MAX / 4);
         let until = UtcMicros(self.clock.now().0.saturating_add(wait));
         if self.told.is_hold_due(&hold.reason) {
-            tracing::warn!(reason = ?hold.reason, %until, "Uploading waits; collecting goes on.");
+            let sink = &self.config.sink;
+            tracing::warn!(%sink, reason = ?hold.reason, %until, "Uploading waits; collecting goes on.");
         }
         self.show(UploadState::Holding { reason: hold.reason, until });
+        if hold.since.is_some() {
+            self.status.send_modify(|status| status.holding_since = hold.since);
+        }
         hold.wait
     }
 
     fn show(&self, state: UploadState) {
-        self.status.send_modify(|status| status.state = state);
+        let now = self.clock.now();
+        self.status.send_modify(|status| {
+            status.holding_since = match &state {
+                UploadState::Holding { .. } => status.holding_since.or(Some(now)),
+                // It is being tried: whether that is the end of it shows.
+                UploadState::Uploading { .. } => status.holding_since,
+                UploadState::Idle | UploadState::Stopped => None,
+            };
+            status.state = state;
+        });
     }
 }
 

@@ -93,7 +93,8 @@ impl<R: Receiver> Uploader<R> {
         let mut asked = 0;
         for other in others {
             let purpose = Purpose::Probe { beside };
-            let bounds = Bounds { log, kind, span: other, max_samples: 1, horizon: None, purpose };
+            let bounds =
+                Bounds { log, kind, span: other, max_samples: 1, horizon: None, purpose, again: None };
             let next = cut(&self.outbox, &self.config.sink, bounds).await.map_err(uncut(kind))?;
             let Next::Ready(cut) = next else { continue };
             let &Lane { device, synthetic, .. } = lane;
@@ -154,8 +155,9 @@ impl<R: Receiver> Uploader<R> {
             rows: batch.rows,
             csv_sha256: batch.csv_sha256,
         };
-        let renewed = self.outbox.recut(batch.key, again).await?;
-        tracing::info!(kind = %batch.kind, key = %renewed.idempotency_key, "A batch gets a new key; the cloud knows the old one with other bytes.");
+        let seam = self.outbox.seam(batch.key).await?;
+        let renewed = self.outbox.recut_within(batch.key, again, seam).await?;
+        tracing::info!(sink = %batch.sink, kind = %batch.kind, key = %renewed.idempotency_key, "A batch gets a new key; the cloud knows the old one with other bytes.");
         Ok(Step::Moved)
     }
 
@@ -168,7 +170,8 @@ impl<R: Receiver> Uploader<R> {
         self.limits.remove(&batch.kind);
         self.suspects.remove(&lane.key());
         let rounds = self.refused.get(&lane.key()).map_or(1, |refused| refused.rounds + 1);
-        let refused = Refused { detail, again, samples: lane.samples, rounds };
+        let since = self.refused.get(&lane.key()).map_or_else(|| self.clock.now(), |refused| refused.since);
+        let refused = Refused { detail, again, samples: lane.samples, rounds, since };
         self.refused.insert(lane.key(), refused);
         Step::Refused
     }
@@ -187,9 +190,10 @@ impl<R: Receiver> Uploader<R> {
             }
             half /= 2;
         };
-        self.outbox.recut(batch.key, cut.batch(&batch.sink, batch.log, batch.errand)).await?;
+        let smaller = cut.batch(&batch.sink, batch.log, batch.errand);
+        self.outbox.recut_within(batch.key, smaller, cut.seam).await?;
         if self.told.is_due("halved") {
-            tracing::info!(%kind, samples = half, "The cloud refused a batch; half of it is tried.");
+            tracing::info!(sink = %batch.sink, %kind, samples = half, "A batch was refused; half of it is tried.");
         }
         Ok(Step::Moved)
     }
@@ -201,7 +205,7 @@ impl<R: Receiver> Uploader<R> {
         letter: DeadLetter,
     ) -> Result<Step, Stop> {
         if self.told.is_due("dead letter") {
-            tracing::error!(kind = %batch.kind, samples = %batch.span, reason = %letter.reason, "Samples became dead letters; the ledger has all there are.");
+            tracing::error!(sink = %batch.sink, kind = %batch.kind, samples = %batch.span, reason = %letter.reason, "Samples became dead letters; the ledger has all there are.");
         }
         let letters = self.outbox.dead_letter(batch.key, letter).await?;
         self.refused.remove(&lane.key());

@@ -24,7 +24,7 @@ impl<R: Receiver> Uploader<R> {
             }
             if self.can_be_dated(run).await? {
                 self.outbox.release(run.key).await?;
-                tracing::info!(kind = %run.kind, boot = %run.boot, samples = run.samples, "Samples leave the quarantine.");
+                tracing::info!(sink = %run.sink, kind = %run.kind, boot = %run.boot, samples = run.samples, "Samples leave the quarantine.");
             }
         }
         let looked = |run: &HeldRun| Some((run.key, *newest.get(&run.log)?));

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::compare::Ours;
+use super::compare::{Known, Ours};
 use crate::measurement::{Day, HeartBeatFrame, Kind, Reading, UnixSeconds, UtcMicros, ValueType};
 use crate::outbox::{Outbox, OutboxError, Sent, StoredBlock};
 use crate::upload::readings::{Part, Source};
@@ -46,8 +46,14 @@ impl Walk {
         }
         while let Some((seq, row)) = self.ahead.pop_front_if(|(_, row)| row.at.day() <= day) {
             if row.at.day() == day {
-                let is_open = self.is_over && self.ahead.is_empty() || self.seam == Some(row.at);
-                ours.add(self.sent.log.key, seq, row, is_open);
+                let known = if self.seam == Some(row.at) {
+                    Known::Cut
+                } else if self.is_over && self.ahead.is_empty() {
+                    Known::Open
+                } else {
+                    Known::Whole
+                };
+                ours.add(self.sent.log.key, seq, row, known);
             }
         }
         Ok(())
@@ -97,7 +103,8 @@ impl Walk {
                     };
                     // What has no date, or cannot be read, was never sent.
                     let rows = source.rows().map(|rows| rows.readings).unwrap_or_default();
-                    let is_seam = is_first && stored.seq > Seq(1) && self.before.is_empty();
+                    let is_seam =
+                        is_first && self.sent.emptied && self.seam.is_none() && self.before.is_empty();
                     if let Some(row) = rows.first().filter(|_| is_seam) {
                         self.seam = Some(row.at);
                     }

@@ -8,4 +8,6 @@ mod a_trouble_that_lasts_is_remembered;
 mod everything_stored_can_be_had;
 #[cfg(feature = "sim")]
 mod the_cloud_is_compared_with_what_it_was_sent;
+#[cfg(feature = "sim")]
+mod the_daemon_compares_with_the_cloud;
 mod why_answers_in_every_state;

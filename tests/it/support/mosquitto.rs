@@ -1,7 +1,7 @@
 //! A real mosquitto on loopback, somebody who listens there, and a way to it that can be cut.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +60,29 @@ impl Mosquitto {
         Some(broker)
     }
 
+    /// A broker that can also be reached over TLS, and on which port.
+    pub async fn start_secure(authority: &Authority) -> Option<(Self, u16)> {
+        let dir = tempfile::tempdir().unwrap();
+        let free = async || TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let (port, secure) = (free().await, free().await);
+        let user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
+        let of_it = |name: &str| authority.dir.path().join(name).display().to_string();
+        let config = format!(
+            "listener {port} 127.0.0.1\nlistener {secure} 127.0.0.1\ncafile {}\ncertfile {}\nkeyfile {}\n\
+             allow_anonymous true\npersistence false\nuser {user}\n",
+            of_it("ours.crt"),
+            of_it("broker.crt"),
+            of_it("broker.key")
+        );
+        std::fs::write(dir.path().join("mosquitto.conf"), config).unwrap();
+        let child = spawn(dir.path()).ok();
+        let Some(child) = child else { return skipped() };
+        let broker = Self { port, dir, child };
+        broker.up().await;
+        until("it listens there, too", async || TcpStream::connect(("127.0.0.1", secure)).await.ok()).await;
+        Some((broker, secure))
+    }
+
     /// As a power cut would.
     pub async fn kill(&mut self) {
         self.child.kill().await.unwrap();
@@ -73,6 +96,44 @@ impl Mosquitto {
 
     async fn up(&self) {
         until("the broker listens", async || TcpStream::connect(("127.0.0.1", self.port)).await.ok()).await;
+    }
+}
+
+/// A CA of one's own, a certificate that it has signed for a broker on loopback, and another CA.
+pub struct Authority {
+    dir: TempDir,
+}
+
+impl Authority {
+    /// `None`, said aloud, where there is no openssl.
+    pub async fn new() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1\n").unwrap();
+        let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+        let steps = [
+            format!("req -x509 {key} -days 30 -subj /CN=ours -keyout ours.key -out ours.crt"),
+            format!("req -x509 {key} -days 30 -subj /CN=strangers -keyout strangers.key -out strangers.crt"),
+            format!("req {key} -subj /CN=localhost -keyout broker.key -out broker.csr"),
+            "x509 -req -in broker.csr -CA ours.crt -CAkey ours.key -CAcreateserial -days 30 -extfile names -out broker.crt"
+                .to_owned(),
+        ];
+        for step in steps {
+            let Ok(ended) = command("openssl", dir.path()).args(step.split(' ')).status().await else {
+                eprintln!("SKIPPED: there is no openssl here; install it to tell this story");
+                return None;
+            };
+            assert!(ended.success(), "openssl {step}");
+        }
+        Some(Self { dir })
+    }
+
+    pub fn certificate(&self) -> PathBuf {
+        self.dir.path().join("ours.crt")
+    }
+
+    /// Of the CA that has signed nothing.
+    pub fn strangers(&self) -> PathBuf {
+        self.dir.path().join("strangers.crt")
     }
 }
 

@@ -244,6 +244,8 @@ pub fn config() -> UploaderConfig {
 /// An upload loop at work. Ends when dropped.
 pub struct Loop {
     pub arrivals: Arc<Notify>,
+    /// Told when this computer's clock was put right.
+    pub clock_set: Arc<Notify>,
     status: watch::Receiver<UploadStatus>,
     cancel: CancellationToken,
     task: JoinHandle<Result<(), UploadError>>,
@@ -266,8 +268,10 @@ impl Loop {
         let (arrivals, cancel) = (Arc::new(Notify::new()), CancellationToken::new());
         let clock = Clock::simulated(BOOTED);
         let uploader = Uploader::new(receiver, config, outbox.clone(), clock, status, Arc::clone(&arrivals));
+        let clock_set = Arc::<Notify>::default();
+        let uploader = uploader.waking_on(Arc::clone(&clock_set));
         let task = tokio::spawn(uploader.run(cancel.clone()));
-        Self { arrivals, status: seen, cancel, task }
+        Self { arrivals, clock_set, status: seen, cancel, task }
     }
 
     pub fn status(&self) -> UploadStatus {

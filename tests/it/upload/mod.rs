@@ -1,18 +1,24 @@
 //! Stories about the way from the outbox to the cloud.
 
+mod a_batch_outlasts_a_login;
 mod a_batch_that_is_too_large_is_halved;
 mod a_block_that_cannot_be_read_is_put_aside;
+mod a_clock_that_is_put_right_is_enough;
 mod a_cloud_that_refuses_everything_empties_nothing;
 mod a_day_arrives_as_it_was_measured;
+mod a_retry_is_the_same_whatever_happened_meanwhile;
 mod a_wrong_clock_holds_everything;
 mod an_answer_that_is_lost_costs_nothing;
 mod beats_of_a_second_stay_together;
 mod collecting_goes_on_without_a_login;
 mod nothing_leaves_without_consent;
+mod old_batches_are_forgotten;
 mod one_poisoned_sample_holds_nobody_back;
 mod only_the_clouds_own_word_counts;
 mod simulated_data_stay_at_home;
 mod the_cloud_is_asked_no_sooner_than_it_wants;
 mod what_has_no_date_waits_for_one;
 mod what_is_sent_out_of_turn_takes_nothing_away;
+#[cfg(feature = "sim")]
+mod what_was_sent_is_known_when_it_is_gone;
 mod whatever_the_cloud_answers_it_ends_up_whole;

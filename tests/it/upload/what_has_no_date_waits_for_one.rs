@@ -63,6 +63,7 @@ async fn a_boot_that_is_over_is_held_and_holds_nobody_back() {
     values(&mut expected, Kind::HeartRate, later(5), &ten_minutes(80));
     assert_eq!((cloud.held(), status.held_undated, depot.waiting().await), (expected.clone(), 0, 0));
     assert_eq!(depot.dead().await, vec![]);
+    assert_eq!(status.quarantined, 600);
     let held = depot.outbox.quarantine().await.unwrap();
     let told: Vec<_> = held.iter().map(|run| (run.boot, run.samples, run.cause.as_str())).collect();
     assert_eq!(told, [(Boot(2), 600, "no date")]);

@@ -1,0 +1,1 @@
+UPDATE batch SET seam = ?2 WHERE id = ?1

@@ -1,0 +1,1 @@
+SELECT seam FROM batch WHERE id = ?1

@@ -1,0 +1,1 @@
+DELETE FROM sent_day WHERE day < ?1

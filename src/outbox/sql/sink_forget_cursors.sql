@@ -1,0 +1,1 @@
+DELETE FROM upload_cursor WHERE sink = ?1

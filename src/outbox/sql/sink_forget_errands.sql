@@ -1,0 +1,1 @@
+DELETE FROM errand WHERE sink = ?1
