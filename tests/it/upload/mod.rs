@@ -3,9 +3,12 @@
 mod a_batch_that_is_too_large_is_halved;
 mod a_block_that_cannot_be_read_is_put_aside;
 mod a_cloud_that_refuses_everything_empties_nothing;
+mod a_connection_is_cut_at_any_byte;
 mod a_day_arrives_as_it_was_measured;
+mod a_process_ends_at_any_step;
 mod a_wrong_clock_holds_everything;
 mod an_answer_that_is_lost_costs_nothing;
+mod an_outbox_is_made_anew;
 mod beats_of_a_second_stay_together;
 mod collecting_goes_on_without_a_login;
 mod nothing_leaves_without_consent;
