@@ -89,7 +89,7 @@ impl Far {
             let days = loop {
                 // The wire is real, the time is not: on a busy machine a deadline may pass before an answer does.
                 match client.measurements(query.clone()).await {
-                    Err(error) if error.is_transient() => {}
+                    Err(error) if error.is_transient() => tokio::time::sleep(MINUTE).await,
                     days => break days.unwrap(),
                 }
             };
