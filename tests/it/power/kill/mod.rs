@@ -50,7 +50,7 @@ async fn whenever_it_is_killed_every_promise_is_kept() {
     eprintln!("NOWBRIDGE_SEED={seed}, {rounds} rounds");
     let mut rng = fastrand::Rng::with_seed(seed);
     // So much that the last rounds find something to do, too.
-    let town = Town::new(seed, (rounds / 4).clamp(12, 336)).await;
+    let town = Town::new(seed, (rounds / 5).clamp(12, 336)).await;
     let (mut promised, mut hits) = (0, [0_u64; 3]);
     for round in 0..rounds {
         let aim = Aim::choose(&mut rng);
