@@ -45,6 +45,8 @@ pub(super) struct ClockMemory {
 struct Look {
     steady_us: i64,
     offset_us: i64,
+    /// By how much it was set since it could last be believed: what was dated then is only moved to a time that can be, too.
+    owed_us: i64,
     /// Where things stood when the clock was last vouched for; `None`: it was at the last look.
     vouched: Option<Standing>,
 }
@@ -101,6 +103,11 @@ impl Now {
     const fn offset_us(self) -> i64 {
         self.at.0.saturating_sub(self.steady_us)
     }
+
+    /// Whether what was dated before is to be moved by as much now.
+    const fn is_owed(self, by_us: i64) -> bool {
+        self.trust.is_believed() && by_us.unsigned_abs() > STEP_US.unsigned_abs()
+    }
 }
 
 impl Look {
@@ -117,28 +124,37 @@ fn notice(tx: &Transaction<'_>, memory: &ClockMemory, now: Now) -> Result<Option
     if known.as_ref().is_some_and(|look| now.steady_us < look.steady_us) {
         return Ok(None);
     }
-    let step = match known.as_ref().and_then(|look| look.step(now).map(|by_us| (look, by_us))) {
-        None => None,
-        Some((look, by_us)) => Some(correct(tx, look.vouched.as_ref(), now.at, by_us)?),
-    };
+    let (mut step, mut owed_us) = (None, 0);
+    if let Some(look) = known.as_ref() {
+        let by_us = look.step(now).unwrap_or(0);
+        owed_us = look.owed_us.saturating_add(by_us);
+        if by_us != 0 || now.is_owed(owed_us) {
+            step = Some(ClockStep { at: now.at, by_us, corrected: 0, left: 0 });
+        }
+        if let (Some(step), Some(vouched)) = (&mut step, &look.vouched) {
+            if by_us.abs() >= WORTH_RESTAMPING_US {
+                restamp(tx, &vouched.ends, by_us)?;
+            }
+            if now.is_owed(owed_us) {
+                (step.corrected, step.left) = correct(tx, vouched, owed_us)?;
+            }
+        }
+        if now.trust.is_believed() {
+            owed_us = 0;
+        }
+    }
     let vouched = match known.take().and_then(|look| look.vouched) {
         _ if now.trust == Trust::Synchronised => None,
         Some(standing) => Some(standing),
         None => Some(standing(tx)?),
     };
-    *known = Some(Look { steady_us: now.steady_us, offset_us: now.offset_us(), vouched });
+    *known = Some(Look { steady_us: now.steady_us, offset_us: now.offset_us(), owed_us, vouched });
     Ok(step)
 }
 
-/// Puts right what was written down by a clock that was off by `by_us`.
-fn correct(
-    tx: &Transaction<'_>,
-    vouched: Option<&Standing>,
-    at: UtcMicros,
-    by_us: i64,
-) -> Result<ClockStep, OutboxError> {
+/// Puts right the anchors that were made by a clock that was off by `by_us`: how many boots were corrected, and how many left.
+fn correct(tx: &Transaction<'_>, vouched: &Standing, by_us: i64) -> Result<(u32, u32), OutboxError> {
     let (mut corrected, mut left) = (0, 0);
-    let Some(vouched) = vouched else { return Ok(ClockStep { at, by_us, corrected, left }) };
     let mut boots = tx.prepare_cached(sql!("anchor_unvouched"))?;
     let boots = boots.query_map([vouched.anchor], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     for (log, boot, first) in boots.collect::<Result<Vec<(LogKey, Boot, AnchorKey)>, _>>()? {
@@ -161,10 +177,7 @@ fn correct(
         anchors::insert(tx, log, anchor, Some(first))?;
         corrected += 1;
     }
-    if by_us.abs() >= WORTH_RESTAMPING_US {
-        restamp(tx, &vouched.ends, by_us)?;
-    }
-    Ok(ClockStep { at, by_us, corrected, left })
+    Ok((corrected, left))
 }
 
 /// Moves the times at which blocks were received.
@@ -194,13 +207,19 @@ impl ClockMemory {
         let vouched = now.trust == Trust::Synchronised;
         match &mut *known {
             Some(look) if now.steady_us < look.steady_us => true,
+            Some(look) if now.is_owed(look.owed_us) => false,
             Some(look) if look.step(now).is_none() && (vouched || look.vouched.is_some()) => {
                 (look.steady_us, look.offset_us) = (now.steady_us, now.offset_us());
                 look.vouched.take_if(|_| vouched);
                 true
             }
             None if vouched => {
-                *known = Some(Look { steady_us: now.steady_us, offset_us: now.offset_us(), vouched: None });
+                *known = Some(Look {
+                    steady_us: now.steady_us,
+                    offset_us: now.offset_us(),
+                    owed_us: 0,
+                    vouched: None,
+                });
                 true
             }
             _ => false,

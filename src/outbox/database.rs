@@ -74,7 +74,12 @@ fn is_for_want_of_room(error: &OutboxError) -> bool {
 }
 
 fn open_or_begin_anew(dir: &Path, now: UtcMicros, limits: &Limits) -> Result<Database, OutboxError> {
-    match open_whole(dir, now, limits) {
+    let opened = match open_whole(dir, now, limits) {
+        // SQLite calls a page damaged that could not be read this once; a disk that had a hiccup is no reason to begin anew.
+        Err(OutboxError::Corrupt { .. }) => open_whole(dir, now, limits),
+        other => other,
+    };
+    match opened {
         Err(OutboxError::Corrupt { path, detail }) => {
             let cannot_use = |source| OutboxError::CannotUse { dir: dir.to_owned(), source };
             let kept = aside::move_aside(dir).map_err(cannot_use)?;

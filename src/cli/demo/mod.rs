@@ -69,14 +69,15 @@ pub fn demo(args: &Args) -> anyhow::Result<u8> {
 }
 
 async fn play(args: &Args, seed: u64) -> anyhow::Result<u8> {
+    // From the start, so that nothing is left behind by whoever changes their mind while the watch is being worn.
+    let stopped = CancellationToken::new();
+    let signals = tokio::spawn(run::stop_on_signal(stopped.clone()));
     let scene = Scene::set(args, seed).await?;
     report::introduce(&scene, args, seed);
     let began = now();
     let mut runner = Runner::start(&scene, args.faults)?;
     let kills = if args.faults { vec![Kill::WhileSyncing, Kill::WhileUploading] } else { Vec::new() };
     let deadline = Duration::from_secs(args.timeout.saturating_mul(60));
-    let stopped = CancellationToken::new();
-    let signals = tokio::spawn(run::stop_on_signal(stopped.clone()));
     let followed = tokio::select! {
         followed = tokio::time::timeout(deadline, follow::follow(&scene, &mut runner, kills)) => Some(followed),
         () = stopped.cancelled() => None,

@@ -2,6 +2,9 @@
 
 use crate::support::process::{Home, until};
 
+/// A day over a slow air takes minutes to fetch, and little to be made up: two weeks took a busy machine longer than anybody waits here.
+const A_LONG_DEMO: [&str; 7] = ["demo", "--hours", "24", "--speed", "0.1", "--seed", "1"];
+
 async fn stopped(arguments: &[&str]) {
     let mut home = Home::new("");
     let folder = home.path("tmp");
@@ -22,10 +25,10 @@ async fn stopped(arguments: &[&str]) {
 
 #[tokio::test]
 async fn in_one_process() {
-    stopped(&["demo", "--hours", "336", "--speed", "0.1", "--seed", "1"]).await;
+    stopped(&A_LONG_DEMO).await;
 }
 
 #[tokio::test]
 async fn with_a_daemon_in_a_process_of_its_own() {
-    stopped(&["demo", "--hours", "336", "--speed", "0.1", "--seed", "1", "--faults"]).await;
+    stopped(&[&A_LONG_DEMO[..], &["--faults"]].concat()).await;
 }

@@ -3,6 +3,7 @@
 mod a_dead_letter_is_retried_or_dropped;
 mod a_forgotten_watch_leaves_nothing_behind;
 mod a_store_in_trouble_says_so;
+mod a_trouble_that_lasts_fills_no_log;
 mod a_trouble_that_lasts_is_remembered;
 #[cfg(feature = "sim")]
 mod everything_stored_can_be_had;

@@ -35,3 +35,27 @@ async fn another_program_that_reads_for_long_is_seen_and_once_it_is_gone_the_log
     fill(&it, 21_001, 10_000).await;
     assert_eq!(it.outbox.summary(&cloud()).await.unwrap().wal_bytes, 2 << 20);
 }
+
+#[tokio::test]
+async fn whoever_reads_on_our_behalf_for_long_keeps_no_log() {
+    let it = Opened::new().await;
+    let wal = it.dir.path().join("outbox.db-wal");
+    fill(&it, 1, 5_000).await;
+    // An export that somebody has stopped in the middle, and looks at everything, one after the other.
+    let mut export = it.outbox.export(nowbridge::outbox::ExportQuery::default()).await.unwrap();
+    export.next_page().await.unwrap();
+    let outbox = it.outbox.clone();
+    let looking = tokio::spawn(async move {
+        loop {
+            // One that is ended for the log's sake is asked for again.
+            let _ = outbox.summary(&cloud()).await;
+        }
+    });
+    let mut longest = 0;
+    for first in (5_001..45_000).step_by(500) {
+        fill(&it, first, 500).await;
+        longest = longest.max(std::fs::metadata(&wal).unwrap().len());
+    }
+    looking.abort();
+    assert!(longest <= 6 << 20, "the log has grown to {longest} bytes");
+}

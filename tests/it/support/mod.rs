@@ -5,6 +5,7 @@ pub mod air;
 #[cfg(feature = "sim")]
 pub mod bus;
 pub mod cloud;
+pub mod cut_wire;
 #[cfg(feature = "sim")]
 pub mod daemon;
 #[cfg(feature = "sim")]

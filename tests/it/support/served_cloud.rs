@@ -1,6 +1,7 @@
 //! A private cloud behind a socket, and what stands in front of it: somebody who takes notes and may answer first.
 
 #![cfg(feature = "sim")]
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
@@ -46,6 +47,7 @@ pub struct ServedCloud {
     pub private: PrivateCloud,
     /// Meets uploads only.
     pub faults: Faults,
+    address: SocketAddr,
     front: Front,
     dir: TempDir,
     task: JoinHandle<()>,
@@ -63,9 +65,15 @@ impl ServedCloud {
         let front = Front { asked: Arc::default(), answer: Arc::default() };
         let router = private.router().layer(from_fn_with_state(front.clone(), stand_in_front));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base_url = format!("http://{}/nowatch", listener.local_addr().unwrap()).parse().unwrap();
+        let address = listener.local_addr().unwrap();
+        let base_url = format!("http://{address}/nowatch").parse().unwrap();
         let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { base_url, private, faults, front, dir, task }
+        Self { base_url, private, faults, address, front, dir, task }
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// A client that keeps its login beside this cloud.
@@ -134,7 +142,10 @@ pub fn somebody(password: &str) -> Credentials {
 
 async fn stand_in_front(State(front): State<Front>, request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, 16 << 20).await.unwrap();
+    let Ok(body) = axum::body::to_bytes(body, 16 << 20).await else {
+        // The connection has ended; nobody hears this.
+        return Response::builder().status(400).body(Body::empty()).unwrap();
+    };
     let header = |name: &str| head.headers.get(name).map_or("", |value| value.to_str().unwrap());
     let boundary = header("content-type").split_once("boundary=").map_or("", |(_, boundary)| boundary);
     let mut asked = Asked {

@@ -262,11 +262,20 @@ impl Loop {
 
     /// A loop that delivers to any receiver.
     pub fn to<R: Receiver + Sync>(config: UploaderConfig, receiver: R, outbox: &Outbox) -> Self {
+        Self::by(Clock::simulated(BOOTED), config, receiver, outbox)
+    }
+
+    /// The same by this clock.
+    pub fn by<R: Receiver + Sync>(
+        clock: Clock,
+        config: UploaderConfig,
+        receiver: R,
+        outbox: &Outbox,
+    ) -> Self {
         // Not idle, so that being idle means that everything was looked at.
         let status = UploadStatus { state: UploadState::Stopped, ..UploadStatus::default() };
         let (status, seen) = watch::channel(status);
         let (arrivals, cancel) = (Arc::new(Notify::new()), CancellationToken::new());
-        let clock = Clock::simulated(BOOTED);
         let uploader = Uploader::new(receiver, config, outbox.clone(), clock, status, Arc::clone(&arrivals));
         let clock_set = Arc::<Notify>::default();
         let uploader = uploader.waking_on(Arc::clone(&clock_set));
