@@ -10,8 +10,10 @@ import sys
 import time
 
 STARTS = 9
-SETTLE_S = 10
-WATCHED_S = 60
+# The outbox is tidied for the last time a minute after the last work, and from then on every ten minutes: a shorter look would see
+# either one tidying too many or none.
+SETTLE_S = int(os.environ.get("SETTLE_S", "90"))
+WATCHED_S = int(os.environ.get("WATCHED_S", "660"))
 TRACED_S = 30
 
 
@@ -33,8 +35,9 @@ def main(program, config, control):
         time.sleep(SETTLE_S)
         print(f"idle, {SETTLE_S} s after the last work     {memory(daemon)}")
         wakes, threads = wake_ups(daemon)
-        print(f"idle, {WATCHED_S} s                         {wakes * 60 / WATCHED_S:7.1f} wake-ups a minute"
-              f" of {threads} threads")
+        by_name = ", ".join(f"{name} {count}" for name, count in sorted(wakes.items()) if count)
+        print(f"idle, {WATCHED_S} s                        {sum(wakes.values()) * 60 / WATCHED_S:7.1f} wake-ups a minute"
+              f" of {threads} threads ({by_name})")
         flushes = flushed(daemon)
         if flushes is None:
             print("flushes of the disk                      not counted: strace is missing or not allowed")
@@ -104,13 +107,13 @@ def memory(daemon):
 
 
 def switches(daemon):
+    """Voluntary context switches so far, by thread and its name."""
     counts = {}
     for thread in os.listdir(f"/proc/{daemon.pid}/task"):
         try:
             with open(f"/proc/{daemon.pid}/task/{thread}/status", encoding="ascii") as lines:
-                for line in lines:
-                    if line.startswith("voluntary_ctxt_switches:"):
-                        counts[thread] = int(line.split()[1])
+                fields = dict(line.split(":", 1) for line in lines)
+                counts[thread, fields["Name"].strip()] = int(fields["voluntary_ctxt_switches"])
         except FileNotFoundError:
             pass  # The thread has ended since the folder was read.
     return counts
@@ -120,7 +123,11 @@ def wake_ups(daemon):
     before = switches(daemon)
     time.sleep(WATCHED_S)
     after = switches(daemon)
-    return sum(count - before.get(thread, 0) for thread, count in after.items()), len(after)
+    wakes = {thread: count - before.get(thread, 0) for thread, count in after.items()}
+    names = {}
+    for (_, name), count in wakes.items():
+        names[name] = names.get(name, 0) + count
+    return names, len(after)
 
 
 def flushed(daemon):

@@ -37,6 +37,7 @@ pub(super) fn build(source: Option<&Source>, tables: Tables, env: &Env) -> Resul
             max_size: tables.outbox.max_size,
             keep_free: tables.outbox.keep_free,
             keep_sent: tables.outbox.keep_sent,
+            wear_saver: tables.outbox.wear_saver,
         },
         upload: UploadConfig {
             max_rows: tables.upload.max_rows,

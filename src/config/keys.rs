@@ -44,7 +44,11 @@ pub(super) const TABLES: [Table; 11] = [
         keys: &["kind", "adapter", "air", "max_links", "power_cycle"],
     },
     Table { name: "watch", written: "[[watch]]", keys: &["address", "name", "mode", "sync_every", "quiet"] },
-    Table { name: "outbox", written: "[outbox]", keys: &["max_size", "keep_free", "keep_sent"] },
+    Table {
+        name: "outbox",
+        written: "[outbox]",
+        keys: &["max_size", "keep_free", "keep_sent", "wear_saver"],
+    },
     Table { name: "upload", written: "[upload]", keys: &["max_rows", "consent_check_every"] },
     Table {
         name: "sink.folder",

@@ -178,6 +178,8 @@ pub struct OutboxConfig {
     pub keep_free: u64,
     /// How long a block is kept after it was stored, though everyone has it.
     pub keep_sent: Duration,
+    /// Whether live measurements wait longer for their commit, for the sake of an SD card.
+    pub wear_saver: bool,
 }
 
 impl OutboxConfig {
@@ -191,6 +193,7 @@ impl Default for OutboxConfig {
             max_size: 1_024 * 1_024 * 1_024,
             keep_free: 64 * 1_024 * 1_024,
             keep_sent: Duration::from_hours(7 * 24),
+            wear_saver: false,
         }
     }
 }

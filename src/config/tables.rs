@@ -100,12 +100,13 @@ pub(super) struct OutboxTable {
     pub keep_free: u64,
     #[serde(deserialize_with = "duration::deserialize")]
     pub keep_sent: Duration,
+    pub wear_saver: bool,
 }
 
 impl Default for OutboxTable {
     fn default() -> Self {
-        let OutboxConfig { max_size, keep_free, keep_sent } = OutboxConfig::default();
-        Self { max_size, keep_free, keep_sent }
+        let OutboxConfig { max_size, keep_free, keep_sent, wear_saver } = OutboxConfig::default();
+        Self { max_size, keep_free, keep_sent, wear_saver }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::ballast::{self, Ballast};
 use super::limits::{BALLAST_BYTES, Limits, RESERVE_BYTES, WAL_BYTES};
@@ -29,6 +29,9 @@ pub(super) struct Keeper {
     refused: bool,
     reading: Arc<Reading>,
     log: Arc<WalWatch>,
+    stirred: Arc<Notify>,
+    /// Rows that this connection has changed so far.
+    changes: u64,
     /// The next length of the write-ahead log at which something is done about it.
     too_long: u64,
 }
@@ -49,7 +52,13 @@ impl Keeper {
         log: Arc<WalWatch>,
     ) -> Self {
         let (dir, ballast) = (dir.to_owned(), Ballast::beside(dir));
-        Self { dir, limits, ballast, room, refused: false, reading, log, too_long: 2 * WAL_BYTES }
+        let (refused, too_long, stirred, changes) = (false, 2 * WAL_BYTES, Arc::default(), 0);
+        Self { dir, limits, ballast, room, refused, reading, log, stirred, changes, too_long }
+    }
+
+    /// Rings when a row has changed.
+    pub(super) fn stirred(&self) -> Arc<Notify> {
+        Arc::clone(&self.stirred)
     }
 
     /// Lengthens the log and takes ballast on board. On a disk without room for the former, the latter goes overboard for it.
@@ -72,6 +81,10 @@ impl Keeper {
         }
         self.shorten(connection);
         self.look(connection);
+        let changes = connection.total_changes();
+        if std::mem::replace(&mut self.changes, changes) != changes {
+            self.stirred.notify_one();
+        }
     }
 
     /// Takes ballast on board again, if there is room for it and a little more.

@@ -73,7 +73,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use rusqlite::{Connection, Transaction};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 pub use anchors::{Anchor, AnchorSource};
@@ -141,6 +141,8 @@ struct House {
     limits: Limits,
     room: watch::Receiver<Room>,
     log: Arc<WalWatch>,
+    /// Rings when a row has changed.
+    stirred: Arc<Notify>,
     to_be_checked: AtomicBool,
     clock_memory: Arc<ClockMemory>,
     /// Where nothing can be written: what is not in the picture.
@@ -269,6 +271,7 @@ impl House {
         let (reading, log) = (Arc::<Reading>::default(), Arc::<WalWatch>::default());
         let mut keeper = Keeper::new(&dir, limits, told, Arc::clone(&reading), Arc::clone(&log));
         keeper.begin(&connection);
+        let stirred = keeper.stirred();
         let writer = Writer::start(connection, keeper, lock, &dir)?;
         let (readers, host_boots) = (Readers::new(&dir, reading), HostBoots::default());
         Ok(Self {
@@ -282,6 +285,7 @@ impl House {
             limits,
             room,
             log,
+            stirred,
             to_be_checked: to_be_checked.into(),
             still: None,
         })

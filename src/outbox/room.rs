@@ -69,9 +69,14 @@ impl Outbox {
 
 impl Measured {
     pub(super) fn take(connection: &Connection, dir: &Path) -> Result<Self, OutboxError> {
-        let ask = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-        let (pages, spare) = (ask("page_count")?.cast_unsigned(), ask("freelist_count")?.cast_unsigned());
-        let (most, page) = (ask("max_page_count")?.cast_unsigned(), ask("page_size")?.cast_unsigned().max(1));
+        let ask = |pragma: &str| {
+            connection
+                .prepare_cached(pragma)?
+                .query_row([], |row| row.get::<_, i64>(0))
+                .map(i64::cast_unsigned)
+        };
+        let (pages, spare) = (ask("PRAGMA page_count")?, ask("PRAGMA freelist_count")?);
+        let (most, page) = (ask("PRAGMA max_page_count")?, ask("PRAGMA page_size")?.max(1));
         Ok(Self {
             page,
             used: pages.saturating_sub(spare),

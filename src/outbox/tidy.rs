@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
+use tokio::time::{sleep, timeout};
 
 use super::limits::{Limits, RESERVE_BYTES};
 use super::room::Measured;
 use super::{Outbox, OutboxError, Room, RoomLimit, evict, free};
 
-/// How often somebody looks after the outbox. When it gets full, sooner.
+/// How soon somebody looks after an outbox in which something has changed. When it gets full, sooner.
 const EVERY: Duration = Duration::from_mins(1);
+/// How often one is looked after in which nothing has: what everyone has grows old, and others fill the disk.
+const AT_REST: Duration = Duration::from_mins(10);
 /// Whoever is full looks again after this: not each second, since each look reads the cursors of all logs.
 const WHEN_FULL: Duration = Duration::from_secs(5);
 
@@ -60,13 +63,22 @@ impl Outbox {
     pub async fn keep_tidy(&self) -> Infallible {
         let mut room = self.room();
         loop {
-            match self.tidy().await {
-                Ok(_) => {}
+            let is_done = match self.tidy().await {
+                Ok(tidied) => tidied == Tidied::default(),
                 Err(OutboxError::Closed) => std::future::pending().await,
-                Err(error) => tracing::debug!(%error, "The outbox could not be tidied."),
-            }
-            let is_full = matches!(*room.borrow_and_update(), Room::Full { .. });
-            let pause = tokio::time::sleep(if is_full { WHEN_FULL } else { EVERY });
+                Err(error) => {
+                    tracing::debug!(%error, "The outbox could not be tidied.");
+                    false
+                }
+            };
+            let room_now = *room.borrow_and_update();
+            let pause = async {
+                if is_done && room_now.is_ample() {
+                    // What was written while it was tidied is heard of, too.
+                    let _ = timeout(AT_REST, self.house.stirred.notified()).await;
+                }
+                sleep(if matches!(room_now, Room::Full { .. }) { WHEN_FULL } else { EVERY }).await;
+            };
             tokio::select! {
                 () = pause => {}
                 Ok(()) = room.changed() => {}

@@ -125,6 +125,7 @@ CREATE TABLE salvaged (
     body       BLOB NOT NULL,
     PRIMARY KEY (log, seq)
 ) STRICT, WITHOUT ROWID;
+
 -- What a batch is made from besides its own samples: those around it whose second it shares, and what in it was left out. Kept as
 -- long as it is open, so that a retry makes the same table whatever was freed, let go or stored meanwhile. NULL: nothing of it shows in
 -- the table.
@@ -154,3 +155,44 @@ CREATE TABLE sink_end (
     missed   INTEGER NOT NULL,
     given_up INTEGER NOT NULL
 ) STRICT;
+
+-- Blocks by stream, for whoever looks for one in fifty or counts them. An index would write to its pages with every commit, and each of
+-- them goes to the disk whole; this is brought up to date for a log when its last 64 blocks are not in it. What lies behind
+-- indexed_through is looked for among the blocks themselves: stream_block is all of them.
+DROP INDEX block_stream;
+ALTER TABLE log ADD COLUMN indexed_through INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE stream_index (
+    log    INTEGER NOT NULL,
+    stream INTEGER NOT NULL,
+    seq    INTEGER NOT NULL,
+    n      INTEGER NOT NULL,
+    PRIMARY KEY (log, stream, seq)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO stream_index SELECT log, stream, seq, n FROM block;
+UPDATE log SET indexed_through = cursor;
+
+CREATE TRIGGER block_indexed AFTER INSERT ON block
+WHEN NEW.seq NOT BETWEEN (SELECT indexed_through + 1 FROM log WHERE id = NEW.log)
+    AND (SELECT indexed_through + 63 FROM log WHERE id = NEW.log)
+BEGIN
+    INSERT INTO stream_index
+    SELECT log, stream, seq, n FROM block
+    WHERE log = NEW.log
+      AND seq BETWEEN min(NEW.seq, (SELECT indexed_through + 1 FROM log WHERE id = NEW.log)) AND NEW.seq
+    ORDER BY stream, seq;
+    UPDATE log SET indexed_through = max(indexed_through, NEW.seq) WHERE id = NEW.log;
+END;
+
+CREATE TRIGGER block_deleted AFTER DELETE ON block
+BEGIN
+    DELETE FROM stream_index WHERE log = OLD.log AND stream = OLD.stream AND seq = OLD.seq;
+END;
+
+-- The cast keeps a limit on seq from being taken for where to begin among the blocks: that is indexed_through.
+CREATE VIEW stream_block AS
+SELECT log, stream, seq, n FROM stream_index
+UNION ALL
+SELECT block.log, block.stream, CAST(block.seq AS INTEGER), block.n
+FROM log CROSS JOIN block ON block.log = log.id AND block.seq > log.indexed_through;

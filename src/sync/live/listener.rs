@@ -15,8 +15,6 @@ use crate::radio::{LinkClosed, RadioError};
 use crate::sync::{SIGN_OF_LIFE, SessionReport, SyncError};
 use crate::watch::{Live, LiveSample, WatchError};
 
-/// The longest that a sample waits for its commit: what a power cut may cost. Shorter wears out an SD card.
-const LINGER: Duration = Duration::from_secs(10);
 /// The end of a session waits so long for its last commit. What is not committed then outlives the session.
 const LAST_COMMIT: Duration = Duration::from_secs(3);
 /// A device that was silent for so long is asked whether it is still there.
@@ -99,7 +97,7 @@ impl<'a> Listener<'a> {
     fn take<D: Live>(&mut self, samples: &[LiveSample], driver: &D) {
         for sample in samples {
             self.store.put(sample);
-            self.due.get_or_insert_with(|| Instant::now() + LINGER);
+            self.due.get_or_insert_with(|| Instant::now() + self.store.linger());
         }
         let newest = self.store.newest();
         self.told.send_modify(|told| {

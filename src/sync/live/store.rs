@@ -4,6 +4,7 @@
 //! that comes to the outbox a second time with the same bytes is a no-op.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -65,6 +66,11 @@ impl Store {
         if self.beginning.is_none() && self.clock.is_set() {
             self.beginning = Some(self.host.anchor(self.clock, None));
         }
+    }
+
+    /// The longest that a sample waits for its commit.
+    pub fn linger(&self) -> Duration {
+        self.outbox.linger()
     }
 
     /// Takes a sample in.

@@ -13,7 +13,8 @@ use tempfile::TempDir;
 
 use crate::support::outbox::{WATCH, batch, cloud, full_block, open_limited, receipt};
 
-const LIMITS: Limits = Limits { max_size: 16 << 20, keep_free: 0, keep_sent: Duration::from_hours(24) };
+const LIMITS: Limits =
+    Limits { max_size: 16 << 20, keep_free: 0, keep_sent: Duration::from_hours(24), wear_saver: false };
 
 /// A file system of its own. Only root may make one.
 struct SmallDisk(TempDir);

@@ -11,6 +11,7 @@ mod a_full_disk_still_drains;
 mod a_reader_does_not_stop_the_log;
 mod a_sample_costs_few_writes;
 mod an_address_is_bound_to_one_device;
+mod blocks_are_found_by_stream;
 mod it_is_small_on_the_disk;
 mod nothing_happens_that_a_simple_model_does_not_know;
 mod nothing_is_unaccounted_for;

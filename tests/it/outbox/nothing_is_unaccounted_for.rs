@@ -18,7 +18,8 @@ use crate::support::outbox::{NOON, WATCH, batch, block, receipt};
 const KINDS: [Kind; 3] = [Kind::HeartRate, Kind::HeartBeat, Kind::Temperature];
 const SINKS: [&str; 2] = ["nowatch", "folder"];
 /// The schema, the reserve for receipts, and a few pages.
-const LIMITS: Limits = Limits { max_size: 370 * 4_096, keep_free: 0, keep_sent: Duration::from_hours(24) };
+const LIMITS: Limits =
+    Limits { max_size: 370 * 4_096, keep_free: 0, keep_sent: Duration::from_hours(24), wear_saver: false };
 
 #[derive(Clone, Debug)]
 enum Step {

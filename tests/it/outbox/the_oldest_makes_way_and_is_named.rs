@@ -10,7 +10,8 @@ use tempfile::TempDir;
 
 use crate::support::outbox::{WATCH, batch, cloud, full_block, open_limited, receipt};
 
-const LIMITS: Limits = Limits { max_size: 16 << 20, keep_free: 0, keep_sent: Duration::from_hours(24) };
+const LIMITS: Limits =
+    Limits { max_size: 16 << 20, keep_free: 0, keep_sent: Duration::from_hours(24), wear_saver: false };
 const GROUP: u32 = 1_000;
 
 /// Fills an outbox to its cap with heart rate and beats by turns. Returns the number of the last block that was taken.

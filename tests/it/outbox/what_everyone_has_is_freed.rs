@@ -121,3 +121,25 @@ async fn a_database_that_is_mostly_empty_gives_pages_back() {
     let bytes = std::fs::metadata(it.dir.path().join("outbox.db")).unwrap().len();
     assert!((15 << 20..17 << 20).contains(&bytes), "{bytes}: sixteen spare megabytes are kept");
 }
+
+#[tokio::test(start_paused = true)]
+async fn soon_after_something_has_changed_and_in_the_end_though_nothing_has() {
+    let it = aged().await;
+    let keeper = it.outbox.clone();
+    let keeping = tokio::spawn(async move { keeper.keep_tidy().await });
+    // At rest, until what frees them is written down.
+    tokio::time::sleep(Duration::from_hours(3)).await;
+    assert_eq!(it.stored().await.len(), 101);
+    send(&it, &cloud(), Kind::HeartRate, 1, 101).await;
+    tokio::time::sleep(Duration::from_secs(65)).await;
+    assert_eq!(it.stored().await, [100, 101]);
+
+    it.append(102..=110).await.unwrap();
+    send(&it, &cloud(), Kind::HeartRate, 102, 110).await;
+    tokio::time::advance(NINE_DAYS).await;
+    it.append([111]).await.unwrap();
+    send(&it, &cloud(), Kind::HeartRate, 111, 111).await;
+    tokio::time::sleep(Duration::from_mins(12)).await;
+    assert_eq!(it.stored().await, [110, 111]);
+    keeping.abort();
+}
