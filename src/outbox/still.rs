@@ -63,6 +63,7 @@ impl Outbox {
                 log: Arc::default(),
                 to_be_checked: false.into(),
                 clock_memory: Arc::default(),
+                stirred: Arc::default(),
                 still: Some(Still { unread_bytes }),
             };
             Ok(Self { house: Arc::new(house) })

@@ -1,1 +1,1 @@
-SELECT count(*) AS blocks FROM block INDEXED BY block_stream
+SELECT count(*) AS blocks FROM stream_block

@@ -1,1 +1,1 @@
-SELECT count(*) AS blocks FROM block INDEXED BY block_stream WHERE log = ?1 AND seq >= ?2 AND seq < ?3
+SELECT count(*) AS blocks FROM stream_block WHERE log = ?1 AND seq >= ?2 AND seq < ?3

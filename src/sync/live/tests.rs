@@ -233,8 +233,8 @@ async fn listened(outbox: &Outbox, clock: Clock, ms: u64, stop: &CancellationTok
         _ = session => panic!("a heart beats for ever"),
         most = look => most,
     };
-    let heard = *seen.borrow();
-    (most, heard)
+    let told = *seen.borrow();
+    (most, told)
 }
 
 #[tokio::test(start_paused = true)]
