@@ -22,7 +22,7 @@ const DEVICE: Table = ("device", "id");
 const LOG: Table = ("log", "id");
 
 /// Every other table but the blocks, those that others refer to first.
-const OTHERS: [Table; 13] = [
+const OTHERS: [Table; 15] = [
     ("session", "id"),
     ("anchor", "id"),
     ("gap", "id"),
@@ -36,6 +36,8 @@ const OTHERS: [Table; 13] = [
     ("quarantine", "id"),
     ("removed", "log, stream, why"),
     ("spell", "id"),
+    ("sent_day", "sink, log, kind, day"),
+    ("sink_end", "id"),
 ];
 
 /// Where the same stands as in the rows of `device`: an index has pages of its own.
@@ -51,6 +53,10 @@ const LOG_DEVICES: &str = "SELECT DISTINCT device FROM log INDEXED BY log_again"
 const LOG_COPY_ADRIFT: &str = "INSERT OR IGNORE INTO log
     (id, device, log_id, era, synthetic, opened_us, removed_through, adrift, cursor) VALUES (?, ?, ?, ?, 1, 0, 0, 1, 0)";
 const LOG_OLD_INDEX: &str = "SELECT id, device, log_id, era FROM log INDEXED BY sqlite_autoindex_log_1";
+
+/// What an earlier salvage wrote down of what was sent before it.
+const BATCHES_KNOWN: &str = "SELECT key, value FROM meta WHERE key LIKE 'salvage batches %'";
+const BATCHES_COPY: &str = "INSERT OR IGNORE INTO meta (key, value) VALUES (?, ?)";
 
 /// Fetches all but the blocks into a database that is empty yet.
 pub(in crate::outbox) fn take_ledger(
@@ -97,6 +103,10 @@ pub(in crate::outbox) fn take_ledger(
     let through_log: LogKey = tx.query_row("SELECT coalesce(max(id), 0) FROM log", [], |row| row.get(0))?;
     let adrift: i64 = tx.query_row("SELECT count(*) FROM log WHERE adrift = 1", [], |row| row.get(0))?;
     tx.execute(sql!("session_interrupt"), [])?;
+    if let Some(old) = &old {
+        copy_rows(old, &tx, BATCHES_KNOWN, BATCHES_COPY)?;
+    }
+    tx.execute(sql!("salvage_batches"), [])?;
     tx.execute(sql!("salvage_session"), params![through_log, now])?;
     tx.execute(sql!("salvage_era"), [now])?;
     tx.execute(sql!("salvage_anchors"), [through_log])?;
@@ -190,7 +200,7 @@ fn restore_logs(
 }
 
 fn has_log(table: &str) -> bool {
-    !matches!(table, "peer" | "sink" | "receipt" | "spell")
+    !matches!(table, "peer" | "sink" | "sink_end" | "receipt" | "spell")
 }
 
 /// Makes somebody in the place of each device of which nothing but its number here is known. Returns these numbers.
@@ -280,4 +290,26 @@ fn common_columns(old: &Connection, new: &Connection, table: &str) -> rusqlite::
     };
     let known = columns(new)?;
     Ok(columns(old)?.into_iter().filter(|column| known.contains(column)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::migrate;
+
+    /// Whoever adds a table says here what a salvage does with it.
+    #[test]
+    fn no_table_is_forgotten() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate::run(&mut connection).unwrap();
+        let names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+        let tables: BTreeSet<String> = each(&connection, names, |row| row.get(0)).into_iter().collect();
+        // The blocks are looked for page by page, and what is said about them follows from them; the rest is of the file itself.
+        let otherwise = ["block", "stream_index", "salvaged", "meta"];
+        let known = OTHERS.iter().chain([&DEVICE, &LOG]).map(|(table, _)| *table).chain(otherwise);
+        assert_eq!(tables, known.map(str::to_owned).collect());
+        for (table, _) in OTHERS.iter().filter(|(table, _)| has_log(table)) {
+            connection.prepare(&format!("SELECT log FROM {table}")).unwrap();
+        }
+    }
 }

@@ -3,6 +3,6 @@ SELECT sink, kind, EXISTS (
     SELECT 1 FROM batch
     WHERE batch.sink = upload_cursor.sink AND batch.log = ?1 AND batch.kind = upload_cursor.kind
         AND batch.state IN ('sent', 'dead') AND ?2 BETWEEN batch.first_seq AND batch.last_seq
-        AND batch.created_us <= (SELECT min(started_us) FROM session WHERE log = ?1 AND outcome = 'salvaged')
+        AND batch.id <= (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'salvage batches ' || ?1)
 ) FROM upload_cursor
 WHERE log = ?1 AND through_seq >= ?2

@@ -88,7 +88,7 @@ impl Far {
             let query = MeasurementQuery { kind, from, to, sort: Sort::Ascending };
             let days = loop {
                 // The wire is real, the time is not: on a busy machine a deadline may pass before an answer does.
-                match client.measurements(query.clone()).await {
+                match client.measurements(query).await {
                     Err(error) if error.is_transient() => tokio::time::sleep(MINUTE).await,
                     days => break days.unwrap(),
                 }

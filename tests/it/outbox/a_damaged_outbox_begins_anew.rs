@@ -273,7 +273,7 @@ async fn where_the_copy_is_lost_too_every_block_is_kept_and_no_two_watches_are_m
 #[tokio::test]
 async fn what_hangs_below_a_lost_page_is_found() {
     let (dir, _) = closed().await;
-    damage(dir.path(), roots(dir.path(), &["block", "block_stream"]));
+    damage(dir.path(), roots(dir.path(), &["block", "stream_index"]));
     let outbox = open(dir.path()).await.unwrap();
     let salvage = outbox.salvage().await.unwrap().unwrap();
     // The first page of a tree that is so large has rows, too.
