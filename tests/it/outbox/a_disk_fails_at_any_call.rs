@@ -1,5 +1,4 @@
-//! Any call to the system fails, once in a while or for a while: no room, a hiccup of the disk, a lock that somebody else has, no more
-//! open files. Whoever asked hears of it by name and may try again; nothing that was answered is lost, nothing panics, and when the
+//! Any call to the system fails, once in a while or for a while: no room, a hiccup of the disk, no more open files. Whoever asked hears of it by name and may try again; nothing that was answered is lost, nothing panics, and when the
 //! disk is well, all is.
 //!
 //! A child works on an outbox while strace makes its calls fail. Without strace this is told as skipped.
@@ -28,6 +27,7 @@ const COMMITS_A_BATCH: u32 = 10;
 /// Far more often than any trouble here lasts.
 const ATTEMPTS: u32 = 400;
 
+/// Locks are not among them: no system lets an unlocking fail, and SQLite goes by that.
 /// Calls, what they answer, and when: the first that fails, and every so manieth after that, or all up to another.
 const TROUBLES: [(&str, &str, &str); 13] = [
     ("pwrite64", "ENOSPC", "1+79"),
@@ -40,9 +40,9 @@ const TROUBLES: [(&str, &str, &str); 13] = [
     ("fsync,fdatasync", "EIO", "4+7"),
     ("fsync,fdatasync", "EIO", "9..40"),
     ("pread64", "EIO", "3+211"),
-    ("fcntl", "EAGAIN", "11+13"),
     ("ftruncate,fallocate", "ENOSPC", "1+2"),
-    ("openat", "EMFILE", "2+2"),
+    ("openat", "EMFILE", "2+9"),
+    ("openat", "EMFILE", "3..14"),
 ];
 
 /// What the child has to say.
@@ -84,8 +84,8 @@ async fn and_nothing_that_was_answered_is_lost() {
             silent.push(trouble);
         }
     }
-    // A lock that is taken now and then, and a file that cannot be grown ahead, trouble nobody.
-    assert!(silent.len() <= 4, "of these nobody noticed anything: {silent:?}");
+    // A file that cannot be grown ahead troubles nobody.
+    assert!(silent.len() <= 3, "of these nobody noticed anything: {silent:?}");
 }
 
 /// Lets the child work while its calls fail.
