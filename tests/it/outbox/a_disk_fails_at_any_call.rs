@@ -1,5 +1,6 @@
-//! Any call to the system fails, once in a while or for a while: no room, a hiccup of the disk, no more open files. Whoever asked hears of it by name and may try again; nothing that was answered is lost, nothing panics, and when the
-//! disk is well, all is.
+//! Any call to the system fails, once in a while or for a while: no room, a hiccup of the disk, no more open files.
+//! Whoever asked hears of it by name and may try again; nothing that was answered is lost, nothing panics, and when the disk is well,
+//! all is.
 //!
 //! A child works on an outbox while strace makes its calls fail. Without strace this is told as skipped.
 
