@@ -1,0 +1,17 @@
+//! Updates: cloud to firmware store to watch, and never a lie about it.
+//!
+//! A watch is given an image by one [`Attempt`] after another. Each asks the watch where it stands and takes the step that follows
+//! ([`Standing::next`]); the journal in the outbox says what is wanted and how far it came. An update is done only when the watch runs the
+//! image, keeps it, and has shown that it is well.
+
+mod attempt;
+mod error;
+mod progress;
+mod protocol;
+mod standing;
+
+pub use attempt::{Attempt, Ending};
+pub use error::{OtaError, Remedy};
+pub use progress::{Leave, Progress};
+pub use protocol::{Kept, Protocol, Sent, Station};
+pub use standing::{Foreign, Next, Other, Running, Standing, Target};

@@ -1,0 +1,4 @@
+//! Firmware for a watch.
+
+mod model;
+mod no_update_ends_with_a_lie;
