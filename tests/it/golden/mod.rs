@@ -4,6 +4,7 @@
 //! vector; an old vector is never edited.
 
 mod gatt;
+mod smp;
 mod v1;
 
 use std::collections::BTreeMap;
