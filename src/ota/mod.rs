@@ -6,12 +6,16 @@
 
 mod attempt;
 mod error;
+mod gates;
 mod progress;
 mod protocol;
 mod standing;
+mod updater;
 
 pub use attempt::{Attempt, Ending};
 pub use error::{OtaError, Remedy};
+pub use gates::{BATTERY_WORD, Conditions, Gate, LEAST_BATTERY, LEAST_SIGNAL, gate};
 pub use progress::{Leave, Progress};
 pub use protocol::{Kept, Protocol, Sent, Station};
 pub use standing::{Foreign, Next, Other, Running, Standing, Target};
+pub use updater::{Doing, Ground, NoImage, Updater};

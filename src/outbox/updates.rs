@@ -235,6 +235,15 @@ impl Outbox {
         self.read(move |tx| open(tx, device)).await
     }
 
+    /// The updates that are not over, oldest first.
+    pub async fn open_updates(&self) -> Result<Vec<UpdateRow>, OutboxError> {
+        self.read(|tx| {
+            let mut list = tx.prepare_cached(sql!("update_all_open"))?;
+            Ok(list.query_map([], row)?.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
     /// The latest updates, of one watch or of all, newest first.
     pub async fn updates(&self, device: Option<DeviceId>, limit: u32) -> Result<Vec<UpdateRow>, OutboxError> {
         self.read(move |tx| {
