@@ -12,6 +12,7 @@ pub mod control;
 pub mod daemon;
 pub mod firmware;
 pub mod measurement;
+pub mod ota;
 pub mod outbox;
 pub mod radio;
 #[cfg(feature = "sim")]

@@ -15,6 +15,7 @@ mod daemon;
 mod demo;
 mod golden;
 mod ledger;
+mod ota;
 mod outbox;
 mod power;
 mod private_cloud;

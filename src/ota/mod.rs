@@ -1,0 +1,3 @@
+//! Firmware on its way to a watch.
+
+pub mod smp;
