@@ -19,3 +19,6 @@ pub use progress::{Leave, Progress};
 pub use protocol::{Kept, Protocol, Sent, Station};
 pub use standing::{Foreign, Next, Other, Running, Standing, Target};
 pub use updater::{Doing, Ground, NoImage, Updater};
+//! Firmware on its way to a watch.
+
+pub mod smp;
