@@ -4,6 +4,7 @@
 //! vector; an old vector is never edited.
 
 mod gatt;
+mod mcuboot;
 mod v1;
 
 use std::collections::BTreeMap;
