@@ -80,6 +80,11 @@ pub enum SignatureError {
     /// There is one of a kind that is not checked here.
     #[error("it is signed with {0}, which is not checked here; only Ed25519 is")]
     OtherKind(TlvKind),
+    /// There is one, but over other bytes.
+    #[error(
+        "its signature is over the image itself instead of its hash (imgtool --pure), which is not checked here"
+    )]
+    Pure,
     /// There is one, by another key.
     #[error("it is signed with another key, whose hash is {0}")]
     OtherKey(Sha256),

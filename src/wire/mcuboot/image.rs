@@ -95,23 +95,28 @@ impl Image {
 
     /// Whether `key` signed it. A key hash says whose the signature behind it is; where there is none, the key is simply tried.
     pub fn verify(&self, key: &ImageKey) -> Result<(), SignatureError> {
+        if self.plain.iter().chain(&self.protected).any(|entry| entry.kind == TlvKind::PURE) {
+            return Err(SignatureError::Pure);
+        }
         let mut result = SignatureError::Unsigned;
         let mut owner = None;
         for entry in &self.plain {
-            match entry.kind {
-                TlvKind::KEY_HASH => owner = Sha256::try_from(entry.value.as_slice()).ok(),
-                TlvKind::ED25519 => match owner.take() {
-                    Some(other) if other != key.hash() => result = SignatureError::OtherKey(other),
-                    _ if key.signed(&self.hash.0, &entry.value) => return Ok(()),
-                    _ => return Err(SignatureError::Wrong),
-                },
-                other if other.is_signature() => {
-                    owner = None;
-                    if result == SignatureError::Unsigned {
-                        result = SignatureError::OtherKind(other);
-                    }
+            let found = match entry.kind {
+                TlvKind::KEY_HASH => {
+                    owner = Sha256::try_from(entry.value.as_slice()).ok();
+                    continue;
                 }
-                _ => {}
+                TlvKind::ED25519 => match owner.take() {
+                    Some(other) if other != key.hash() => SignatureError::OtherKey(other),
+                    _ if key.signed(&self.hash.0, &entry.value) => return Ok(()),
+                    _ => SignatureError::Wrong,
+                },
+                other if other.is_signature() => SignatureError::OtherKind(other),
+                _ => continue,
+            };
+            // One in this key's name that is not by it tells most.
+            if result == SignatureError::Unsigned || found == SignatureError::Wrong {
+                result = found;
             }
         }
         Err(result)
