@@ -216,22 +216,22 @@ pub enum Skipped {
     #[error("nothing was announced that it could be compared with")]
     NothingStated,
     /// The watch is not known.
-    #[error("which product the watch is, is not known; say --product")]
+    #[error("the watch's product is not known; say --product")]
     UnknownProduct,
     /// The watch is not known.
-    #[error("which hardware the watch has, is not known; say --hw")]
+    #[error("the watch's hardware revision is not known; say --hw")]
     UnknownHardware,
     /// The watch is not known.
-    #[error("what the watch runs, is not known; say --installed")]
+    #[error("the version that the watch runs is not known; say --installed")]
     UnknownInstalled,
     /// The watch is not known.
-    #[error("how large the watch's slot is, is not known before it is connected")]
+    #[error("the size of the watch's slot is not known before it is connected")]
     UnknownSlot,
     /// The watch is not known.
-    #[error("which watch it is for, is not known")]
+    #[error("it is not known which watch it is for")]
     UnknownWatch,
     /// What was before is not known.
-    #[error("what this watch was given before, is not known here; it is looked at before an update")]
+    #[error("what this watch was given before is not known here; it is looked at before an update")]
     NoMemory,
     /// Time is not to be had.
     #[error("{0}")]

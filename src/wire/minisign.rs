@@ -144,7 +144,7 @@ impl Signature {
 }
 
 impl<'a> Comment<'a> {
-    /// The file's name, if it says one: minisign writes `timestamp:…	file:…	hashed` by itself.
+    /// The file's name, if it says one: minisign writes time, name and algorithm by itself, between tabs.
     pub fn file(&self) -> Option<&'a str> {
         self.field("file:")
     }

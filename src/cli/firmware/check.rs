@@ -14,7 +14,7 @@ use crate::firmware::{
     TrustLevel, Verdict,
 };
 use crate::wire::Sha256;
-use crate::wire::mcuboot::ImageVersion;
+use crate::wire::mcuboot::{Image, ImageVersion};
 use crate::wire::minisign::LARGEST_SIGNATURE;
 
 /// What to print of a text that is not ours.
@@ -119,7 +119,7 @@ fn printed<'a>(args: &Args, file: &[u8], report: &'a Report) -> Printed<'a> {
         file: args.file.display().to_string(),
         sha256: Sha256::of(file),
         image_sha256: report.image.as_ref().map(|image| image.hash),
-        version: report.image.as_ref().map(|image| image.version()),
+        version: report.image.as_ref().map(Image::version),
         checks: &report.checks,
         level: report.level,
         needed: report.needed.level,

@@ -205,7 +205,7 @@ impl fmt::Display for CheckName {
             Self::Signature => "signature",
             Self::TrustedComment => "trusted comment",
             Self::Manifest => "manifest",
-            Self::ManifestFile => "manifest’s file",
+            Self::ManifestFile => "manifest's file",
             Self::Product => "product",
             Self::Hardware => "hardware",
             Self::Sequence => "sequence",

@@ -123,7 +123,7 @@ impl<'a> Run<'a> {
         let needed = self.question.policy.needed(self.offered(), &before);
         let Needed { level: least, because } = needed;
         if level >= least {
-            self.passed(CheckName::Policy, format!("level {level}; at least {least} is needed"));
+            self.passed(CheckName::Policy, format!("level {level}, and {} is enough", least.number()));
         } else {
             self.failed(CheckName::Policy, Problem::Level { reached: level, needed: least, because });
         }

@@ -97,7 +97,7 @@ impl Run<'_> {
                 self.failed(name, Problem::TooOldToUpdate { least, installed });
             }
             (Some(Some(least)), Some(installed)) => {
-                self.passed(name, format!("{least}, and {installed} runs"))
+                self.passed(name, format!("{least}, and {installed} runs"));
             }
         }
     }
