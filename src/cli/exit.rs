@@ -28,7 +28,7 @@ pub const SOFTWARE: u8 = 70;
 pub const CANNOT_CREATE: u8 = 73;
 /// Something is in the way for now: another daemon runs, or the radio is at something else.
 pub const TRY_LATER: u8 = 75;
-/// Somebody has to log in or to pair, or lacks the right.
+/// Somebody has to log in or to pair, or lacks the right; or a firmware is not trusted.
 pub const NOT_ALLOWED: u8 = 77;
 /// A signal ended the demo before it was done: 128 and the number of SIGINT, as shells have it.
 #[cfg(feature = "sim")]
@@ -38,7 +38,7 @@ pub const CONFIG: u8 = 78;
 
 /// For the end of `--help`.
 pub const HELP: &str = "Exit codes: 0 done, 1 done but something differs, 64 wrong arguments, 65 bad input data, \
-69 not reachable, 70 internal fault, 73 cannot write, 75 in use, try later, 77 log in, pair, or lack of rights, \
+69 not reachable, 70 internal fault, 73 cannot write, 75 in use, try later, 77 log in, pair, lack of rights, or not trusted, \
 78 wrong configuration.";
 
 /// Whether whoever read our output has left.
@@ -77,6 +77,9 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     }
     if let Some(complaint) = cause.downcast_ref::<Complaint>() {
         return Some(of_fault(complaint.fault));
+    }
+    if cause.is::<super::firmware::BadFile>() {
+        return Some(DATA);
     }
     if cause.is::<NoOutbox>() {
         return Some(UNAVAILABLE);

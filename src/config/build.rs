@@ -7,6 +7,7 @@ use toml::Spanned;
 use super::adapter::{AdapterChoice, InvalidAddress};
 use super::env::{self, Env};
 use super::error::ConfigError;
+use super::firmware;
 use super::parse::Source;
 use super::paths::{self, Paths};
 use super::secret::SecretSource;
@@ -43,6 +44,7 @@ pub(super) fn build(source: Option<&Source>, tables: Tables, env: &Env) -> Resul
             consent_check_every: tables.upload.consent_check_every,
         },
         sinks: sink::build::sinks(&file, tables.sink, env)?,
+        firmware_trust: firmware::trust(&file, &tables.firmware)?,
         log: LogConfig {
             filter: overlay(env, env::LOG, tables::parse_filter)?.unwrap_or(tables.log.filter),
             format: tables.log.format,

@@ -4,11 +4,13 @@
 //! and the fuzz targets hold it to.
 
 mod address;
+mod base64;
 mod sha256;
 
 pub mod bridge;
 pub mod gatt;
 pub mod mcuboot;
+pub mod minisign;
 pub mod smp;
 
 pub use address::PeerAddress;

@@ -5,6 +5,7 @@
 
 mod gatt;
 mod smp;
+mod mcuboot;
 mod v1;
 
 use std::collections::BTreeMap;
