@@ -13,8 +13,8 @@ use super::secret::SecretSource;
 use super::sink;
 use super::tables::{self, CloudTable, RadioTable, Tables, WatchTable};
 use super::{
-    CloudConfig, Config, ControlConfig, LinksConfig, LogConfig, OutboxConfig, RadioConfig, UploadConfig,
-    WatchConfig,
+    CloudConfig, Config, ControlConfig, FirmwareConfig, LinksConfig, LogConfig, OutboxConfig, RadioConfig,
+    UploadConfig, WatchConfig,
 };
 use crate::wire::PeerAddress;
 
@@ -43,6 +43,7 @@ pub(super) fn build(source: Option<&Source>, tables: Tables, env: &Env) -> Resul
             consent_check_every: tables.upload.consent_check_every,
         },
         sinks: sink::build::sinks(&file, tables.sink, env)?,
+        firmware: FirmwareConfig::from(&tables.firmware),
         log: LogConfig {
             filter: overlay(env, env::LOG, tables::parse_filter)?.unwrap_or(tables.log.filter),
             format: tables.log.format,
