@@ -13,6 +13,7 @@ mod config;
 mod control;
 mod daemon;
 mod demo;
+mod firmware;
 mod golden;
 mod ledger;
 mod outbox;
