@@ -209,11 +209,9 @@ fn is_public(ip: IpAddr) -> bool {
 
 fn is_public_v4(ip: Ipv4Addr) -> bool {
     let [a, b, c, _] = ip.octets();
-    let reserved = match (a, b, c) {
-        // This network; carriers' NAT; protocol assignments; benchmarks; all from 240 on, broadcast included.
-        (0 | 240..=255, ..) | (100, 64..=127, _) | (192, 0, 0) | (198, 18 | 19, _) => true,
-        _ => false,
-    };
+    // This network; carriers' NAT; protocol assignments; benchmarks; all from 240 on, broadcast included.
+    let reserved =
+        matches!((a, b, c), (0 | 240..=255, ..) | (100, 64..=127, _) | (192, 0, 0) | (198, 18 | 19, _));
     !(reserved
         || ip.is_loopback()
         || ip.is_private()
@@ -229,7 +227,7 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
         // Translated addresses are judged by what they are translated to.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => is_public_v4(embedded(high, low)),
         // Documentation; Teredo and other special ones.
-        [0x2001, 0x0db8, ..] | [0x2001, 0..=0x01ff, ..] => false,
+        [0x2001, 0x0db8 | 0..=0x01ff, ..] => false,
         // All that is given out to anybody begins with 2 or 3: no loopback, no mapped IPv4, nothing local, no multicast.
         [first, ..] => first & 0xe000 == 0x2000,
     }

@@ -1,7 +1,7 @@
 //! A host with one file, over real HTTP on loopback, that answers as a story wants; and somebody who downloads from it.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -133,7 +133,10 @@ impl Fetcher {
 
     /// What lies there of a download under way.
     pub fn part(&self) -> Option<Vec<u8>> {
-        let name = self.files().into_iter().find(|name| name.ends_with(".part"))?;
+        let name = self
+            .files()
+            .into_iter()
+            .find(|name| Path::new(name).extension().is_some_and(|kind| kind == "part"))?;
         Some(std::fs::read(self.store.dir().join(name)).unwrap())
     }
 }
