@@ -1,6 +1,7 @@
 //! Exit codes, after sysexits.h, so that a service manager and a script can tell what a person has to do.
 
 use super::export::CannotExport;
+use super::firmware::Unasked;
 use super::login::Missing;
 use super::outbox::Undone;
 use super::place::NoOutbox;
@@ -10,6 +11,7 @@ use crate::cloud::CloudError;
 use crate::config::ConfigError;
 use crate::control::{Complaint, ControlError, Fault};
 use crate::daemon::DaemonError;
+use crate::firmware::{DownloadError, StoreError, UrlError};
 use crate::outbox::OutboxError;
 
 /// All is well.
@@ -63,6 +65,15 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     }
     if let Some(error) = cause.downcast_ref::<CloudError>() {
         return Some(of_cloud(error));
+    }
+    if let Some(error) = cause.downcast_ref::<DownloadError>() {
+        return Some(of_download(error));
+    }
+    if let Some(error) = cause.downcast_ref::<StoreError>() {
+        return Some(if error.is_transient() { TRY_LATER } else { CANNOT_CREATE });
+    }
+    if let Some(error) = cause.downcast_ref::<Unasked>() {
+        return Some(of_unasked(error));
     }
     #[cfg(feature = "sim")]
     if cause.is::<crate::sim::recording::RecordingError>() || cause.is::<crate::sim::watch::FlashError>() {
@@ -141,6 +152,32 @@ const fn of_outbox(error: &OutboxError) -> u8 {
         OutboxError::NewerSchema { .. } => CONFIG,
         OutboxError::NotADatabase { .. } | OutboxError::Corrupt { .. } => DATA,
         _ => SOFTWARE,
+    }
+}
+
+fn of_download(error: &DownloadError) -> u8 {
+    match error {
+        DownloadError::Cloud(error) => of_cloud(error),
+        DownloadError::Store(error) if error.is_transient() => TRY_LATER,
+        DownloadError::Store(_) => CANNOT_CREATE,
+        DownloadError::Url(UrlError::NotListed { .. }) => CONFIG,
+        DownloadError::Url(error) if error.is_transient() => UNAVAILABLE,
+        DownloadError::Url(_) | DownloadError::Refused(_) => NOT_ALLOWED,
+        DownloadError::WebPage { .. }
+        | DownloadError::Encoded { .. }
+        | DownloadError::TooLarge { .. }
+        | DownloadError::WrongSize { .. }
+        | DownloadError::WrongRange { .. }
+        | DownloadError::WrongHash { .. } => DATA,
+        _ => UNAVAILABLE,
+    }
+}
+
+const fn of_unasked(error: &Unasked) -> u8 {
+    match error {
+        Unasked::Cloud => CONFIG,
+        Unasked::Watch | Unasked::Several(_) => USAGE,
+        Unasked::Version { .. } | Unasked::Nothing(_) => DIFFERENT,
     }
 }
 

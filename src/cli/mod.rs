@@ -77,7 +77,7 @@ enum Command {
     Export(export::Args),
     /// Compare what was sent with what the cloud has, day by day, and repair it
     Verify(verify::Args),
-    /// Check firmware before it goes to a watch
+    /// Show, fetch and check firmware for the watches
     Firmware(firmware::Args),
     /// Delete what was collected from a watch, on this computer
     Forget(forget::Args),

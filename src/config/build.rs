@@ -14,8 +14,8 @@ use super::secret::SecretSource;
 use super::sink;
 use super::tables::{self, CloudTable, RadioTable, Tables, WatchTable};
 use super::{
-    CloudConfig, Config, ControlConfig, LinksConfig, LogConfig, OutboxConfig, RadioConfig, UploadConfig,
-    WatchConfig,
+    CloudConfig, Config, ControlConfig, FirmwareConfig, LinksConfig, LogConfig, OutboxConfig, RadioConfig,
+    UploadConfig, WatchConfig,
 };
 use crate::wire::PeerAddress;
 
@@ -45,6 +45,7 @@ pub(super) fn build(source: Option<&Source>, tables: Tables, env: &Env) -> Resul
         },
         sinks: sink::build::sinks(&file, tables.sink, env)?,
         firmware_trust: firmware::trust(&file, &tables.firmware)?,
+        firmware: FirmwareConfig::from(&tables.firmware),
         log: LogConfig {
             filter: overlay(env, env::LOG, tables::parse_filter)?.unwrap_or(tables.log.filter),
             format: tables.log.format,

@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::build::File;
 use super::error::ConfigError;
+use super::fetch::FirmwareTable;
 use crate::wire::mcuboot::ImageKey;
 use crate::wire::minisign::SigningKey;
 
@@ -39,14 +40,6 @@ pub enum Require {
     Checksum,
     /// Nothing.
     None,
-}
-
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct FirmwareTable {
-    pub require: Require,
-    pub signing_keys: Vec<Spanned<String>>,
-    pub image_keys: Vec<Spanned<String>>,
 }
 
 pub(super) fn trust(file: &File, table: &FirmwareTable) -> Result<FirmwareTrustConfig, ConfigError> {

@@ -61,7 +61,21 @@ pub(super) const TABLES: [Table; 12] = [
         written: "[sink.mqtt]",
         keys: &["url", "username", "password_file", "topic", "discovery", "start", "paused"],
     },
-    Table { name: "firmware", written: "[firmware]", keys: &["require", "signing_keys", "image_keys"] },
+    Table {
+        name: "firmware",
+        written: "[firmware]",
+        keys: &[
+            "automatic",
+            "channel",
+            "hosts",
+            "max_size",
+            "offer_path",
+            "admin_path",
+            "require",
+            "signing_keys",
+            "image_keys",
+        ],
+    },
     Table { name: "log", written: "[log]", keys: &["filter", "format"] },
 ];
 

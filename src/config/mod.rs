@@ -9,6 +9,7 @@ mod build;
 mod duration;
 mod env;
 mod error;
+mod fetch;
 mod firmware;
 mod keys;
 mod parse;
@@ -27,6 +28,7 @@ pub use adapter::{AdapterChoice, ControllerAddress, InvalidAddress};
 pub use duration::parse as parse_duration;
 pub use env::Env;
 pub use error::{ConfigError, Hint, Location, SecretError};
+pub use fetch::{Automatic, FirmwareConfig, is_channel};
 pub use firmware::{FirmwareTrustConfig, Require};
 pub use paths::{Paths, SYSTEM_CONTROL_SOCKET};
 pub use quiet::Quiet;
@@ -63,6 +65,8 @@ pub struct Config {
     pub sinks: SinksConfig,
     /// How far firmware has to be trusted.
     pub firmware_trust: FirmwareTrustConfig,
+    /// What may be fetched for the watches.
+    pub firmware: FirmwareConfig,
     /// What the log holds.
     pub log: LogConfig,
 }

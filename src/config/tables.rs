@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error};
 use toml::Spanned;
 use tracing_subscriber::EnvFilter;
 
-use super::firmware::FirmwareTable;
+use super::fetch::FirmwareTable;
 use super::sink::tables::SinkTables;
 use super::{LogFormat, OutboxConfig, Quiet, WatchMode};
 use super::{duration, quiet, size};

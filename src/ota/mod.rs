@@ -9,6 +9,7 @@ mod error;
 mod gates;
 mod progress;
 mod protocol;
+pub mod smp;
 mod standing;
 mod updater;
 
@@ -19,6 +20,3 @@ pub use progress::{Leave, Progress};
 pub use protocol::{Kept, Protocol, Sent, Station};
 pub use standing::{Foreign, Next, Other, Running, Standing, Target};
 pub use updater::{Doing, Ground, NoImage, Updater};
-//! Firmware on its way to a watch.
-
-pub mod smp;

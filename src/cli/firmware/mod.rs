@@ -1,7 +1,10 @@
 //! `nowbridge firmware`: what there is for a watch, and whether it may be trusted.
 
 mod check;
+mod fetch;
+mod list;
 mod verify;
+mod which;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,6 +13,8 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use crate::config::Config;
+
+pub use which::Unasked;
 
 /// What to do.
 #[derive(Debug, clap::Args)]
@@ -24,6 +29,10 @@ enum Verb {
     Check(check::Args),
     /// Answer with the exit code whether a file is a whole image: 0 yes, 1 no
     Verify(verify::Args),
+    /// Show what the cloud offers the watches, and what is stored here
+    List(list::Args),
+    /// Download firmware, check it against what was offered, and store it here; nothing goes to a watch
+    Fetch(fetch::Args),
 }
 
 /// A file that was named cannot be used.
@@ -52,6 +61,8 @@ pub fn firmware(config: &Config, args: &Args) -> anyhow::Result<u8> {
     match &args.verb {
         Verb::Check(args) => check::check(config, args),
         Verb::Verify(args) => verify::verify(args),
+        Verb::List(args) => list::list(config, args),
+        Verb::Fetch(args) => fetch::fetch(config, args),
     }
 }
 

@@ -1,8 +1,14 @@
 //! Stories of firmware: what a file has to show before a byte of it goes to a watch.
 
+mod a_broken_download_goes_on;
+mod a_download_can_be_dropped_at_any_time;
+mod a_download_goes_only_where_it_may;
 mod a_file_is_trusted_as_far_as_it_is_signed;
+#[cfg(feature = "sim")]
+mod a_private_cloud_offers_firmware;
 mod a_wrong_file_is_refused_with_the_way_out;
 mod the_command_prints_every_verdict;
+mod what_is_not_the_file_is_refused;
 
 use minisign::KeyPair;
 use nowbridge::clock::Trust;

@@ -4,8 +4,8 @@
 //! vector; an old vector is never edited.
 
 mod gatt;
-mod smp;
 mod mcuboot;
+mod smp;
 mod v1;
 
 use std::collections::BTreeMap;

@@ -9,6 +9,7 @@ pub mod cloud;
 pub mod daemon;
 #[cfg(feature = "sim")]
 pub mod fake_bluez;
+pub mod files;
 pub mod influx;
 pub mod memory_cloud;
 #[cfg(feature = "mqtt")]
