@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! Updates: cloud to firmware store to watch, and never a lie about it.
 //!
 //! A watch is given an image by one [`Attempt`] after another. Each asks the watch where it stands and takes the step that follows
@@ -15,3 +16,8 @@ pub use error::{OtaError, Remedy};
 pub use progress::{Leave, Progress};
 pub use protocol::{Kept, Protocol, Sent, Station};
 pub use standing::{Foreign, Next, Other, Running, Standing, Target};
+=======
+//! Firmware on its way to a watch.
+
+pub mod smp;
+>>>>>>> h-smp

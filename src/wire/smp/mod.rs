@@ -15,6 +15,7 @@ mod header;
 mod image_state;
 mod request;
 mod response;
+pub mod upload;
 
 use uuid::Uuid;
 

@@ -1,4 +1,8 @@
-//! Firmware for a watch.
+//! Firmware on its way to a watch.
 
+mod a_board_is_spoken_to_over_udp;
+mod a_session_is_opened;
+mod an_image_is_brought_over;
+mod bench;
 mod model;
 mod no_update_ends_with_a_lie;
