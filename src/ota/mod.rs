@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! Updates: cloud to firmware store to watch, and never a lie about it.
 //!
 //! A watch is given an image by one [`Attempt`] after another. Each asks the watch where it stands and takes the step that follows
@@ -9,6 +8,7 @@ mod attempt;
 mod error;
 mod progress;
 mod protocol;
+pub mod smp;
 mod standing;
 
 pub use attempt::{Attempt, Ending};
@@ -16,8 +16,3 @@ pub use error::{OtaError, Remedy};
 pub use progress::{Leave, Progress};
 pub use protocol::{Kept, Protocol, Sent, Station};
 pub use standing::{Foreign, Next, Other, Running, Standing, Target};
-=======
-//! Firmware on its way to a watch.
-
-pub mod smp;
->>>>>>> h-smp

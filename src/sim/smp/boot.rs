@@ -248,7 +248,10 @@ mod tests {
             assert_eq!(loader.swap(&flash), Swap::Permanent);
             assert_eq!(loader.boot(&mut flash), Booted::Updated);
             for _ in 0..2 {
-                assert_eq!((loader.boot(&mut flash), version(&flash)), (Booted::AsBefore, "2.0.0".to_owned()));
+                assert_eq!(
+                    (loader.boot(&mut flash), version(&flash)),
+                    (Booted::AsBefore, "2.0.0".to_owned())
+                );
             }
         }
     }
@@ -285,7 +288,8 @@ mod tests {
     fn a_power_cut_at_any_moment_is_made_good_by_the_next_start() {
         for mode in MODES {
             let loader = loader(mode);
-            for (revert, units) in (0..80_000).step_by(977).flat_map(|units| [(false, units), (true, units)]) {
+            for (revert, units) in (0..80_000).step_by(977).flat_map(|units| [(false, units), (true, units)])
+            {
                 let mut flash = chip(loader);
                 flash.write_trailer(Area::Secondary, PENDING);
                 if revert {
@@ -298,7 +302,10 @@ mod tests {
                 flash.restore_power();
                 loader.boot(&mut flash);
                 let primary = flash.bytes(Area::Primary);
-                assert!(Image::read(primary).is_some_and(|image| image.is_intact(primary)), "{mode:?} {units}");
+                assert!(
+                    Image::read(primary).is_some_and(|image| image.is_intact(primary)),
+                    "{mode:?} {units}"
+                );
             }
         }
     }

@@ -168,10 +168,7 @@ impl SmpDevice {
     /// Makes what lies in the slots look as after a test: the image of slot 0 runs unconfirmed, this one would come back.
     pub fn place_on_trial(&mut self, running: &[u8], before: &[u8]) {
         self.place(0, running);
-        self.flash.write_trailer(
-            Area::Primary,
-            Trailer { magic: true, image_ok: false, copy_done: true },
-        );
+        self.flash.write_trailer(Area::Primary, Trailer { magic: true, image_ok: false, copy_done: true });
         self.flash.erase(Area::Secondary);
         self.flash.program(Area::Secondary, self.loader().base(Swap::Revert), before);
         self.flash.take_work();
@@ -267,7 +264,8 @@ impl SmpDevice {
         }
         let mut response = self.take_part(part)?;
         let off = response.off as usize;
-        let ended = self.upload.off().is_none() && off > 0 && part.data.len() + part.off.unwrap_or(0) as usize == off;
+        let ended =
+            self.upload.off().is_none() && off > 0 && part.data.len() + part.off.unwrap_or(0) as usize == off;
         match fault {
             Some(Fault::OffBack) => response.off /= 2,
             Some(Fault::OffForward) => response.off += 64,

@@ -101,15 +101,8 @@ pub enum Step {
 
 impl Step {
     /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Questions,
-        Self::List,
-        Self::Upload,
-        Self::Test,
-        Self::Reset,
-        Self::Confirm,
-        Self::Erase,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Questions, Self::List, Self::Upload, Self::Test, Self::Reset, Self::Confirm, Self::Erase];
 
     fn of(request: &Request) -> Self {
         match request {
@@ -166,13 +159,7 @@ pub(super) struct Faults {
 
 impl Faults {
     pub(super) fn none() -> Self {
-        Self {
-            planned: Vec::new(),
-            counts: BTreeMap::new(),
-            rng: Rng::with_seed(0),
-            one_in: 0,
-            struck: 0,
-        }
+        Self { planned: Vec::new(), counts: BTreeMap::new(), rng: Rng::with_seed(0), one_in: 0, struck: 0 }
     }
 
     /// From now on.

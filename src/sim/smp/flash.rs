@@ -179,10 +179,7 @@ mod tests {
         flash.write_trailer(Area::Secondary, Trailer { magic: true, image_ok: true, copy_done: false });
         let end = hex::encode(&flash.bytes(Area::Secondary)[3 * PAGE - 32..]);
         assert_eq!(end, "ffffffffffffffff01ffffffffffffff77c295f360d2ef7f3552500f2cb67980");
-        assert_eq!(
-            flash.trailer(Area::Secondary),
-            Trailer { magic: true, image_ok: true, copy_done: false }
-        );
+        assert_eq!(flash.trailer(Area::Secondary), Trailer { magic: true, image_ok: true, copy_done: false });
         assert_eq!(flash.trailer(Area::Primary), blank);
     }
 

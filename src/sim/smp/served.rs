@@ -204,6 +204,7 @@ impl Served {
             let rng = &mut self.rng;
             // A firmware that restarts in order saves what it has in RAM.
             bridge.with(|watch| {
+                watch.catch_up();
                 watch.seal_all();
                 watch.power_cut(rng);
             });

@@ -62,10 +62,8 @@ pub(super) fn write(
         }
         (_, false, Swap::Test) | (_, true, Swap::Permanent) if slot != 0 => Ok(()),
         (_, _, Swap::None) | (_, false, Swap::Permanent) if slot != 0 && allowed(loader, swap) => {
-            flash.write_trailer(
-                Area::Secondary,
-                Trailer { magic: true, image_ok: confirm, copy_done: false },
-            );
+            flash
+                .write_trailer(Area::Secondary, Trailer { magic: true, image_ok: confirm, copy_done: false });
             Ok(())
         }
         _ => Err(ImageCode::AlreadyPending),
