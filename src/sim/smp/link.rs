@@ -157,7 +157,7 @@ mod tests {
             (15_000, 1, 81.6),
             (15_000, 3, 163.3),
             (30_000, 1, 40.8),
-            (30_000, 3, 122.4),
+            (30_000, 3, 122.5),
             (50_000, 4, 98.0),
         ] {
             assert_eq!(kb(setting(interval_us, 2475).limit(window)), rate, "{interval_us} {window}");

@@ -34,6 +34,15 @@ pub(super) struct Exchange {
     pub after: Duration,
 }
 
+/// The link to a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    Away,
+    Up,
+    /// The watch has restarted, and the host does not know yet.
+    Orphaned,
+}
+
 #[derive(Debug)]
 pub(super) struct Served {
     pub(super) device: SmpDevice,
@@ -44,7 +53,7 @@ pub(super) struct Served {
     rng: Rng,
     /// Bytes of a write or a notification.
     room: usize,
-    connected: bool,
+    link: Link,
     subscribed: bool,
     reassembler: Reassembler,
     /// Replies that are ready at this time; each holds a buffer.
@@ -56,8 +65,6 @@ pub(super) struct Served {
     hang_up_at: Option<Instant>,
     /// It is starting until then.
     up_at: Instant,
-    /// The link belongs to a former boot.
-    orphaned: bool,
     /// What runs falls over again and again, and there is nothing to go back to.
     dead: bool,
     boots: u32,
@@ -82,7 +89,7 @@ impl SmpWatch {
             bridge: None,
             rng: Rng::with_seed(1),
             room: 20,
-            connected: false,
+            link: Link::Away,
             subscribed: false,
             reassembler: Reassembler::new(limit),
             replies: VecDeque::new(),
@@ -91,7 +98,6 @@ impl SmpWatch {
             restart_at: None,
             hang_up_at: None,
             up_at: now,
-            orphaned: false,
             dead: false,
             boots: 1,
             dropped: 0,
@@ -184,7 +190,9 @@ impl Served {
 
     /// Restarts, as if it happened at this time.
     fn restart(&mut self, at: Instant) {
-        self.orphaned |= self.connected;
+        if self.link == Link::Up {
+            self.link = Link::Orphaned;
+        }
         self.forget_host();
         (self.restart_at, self.hang_up_at) = (None, None);
         let mut up_at = at;
@@ -229,22 +237,22 @@ impl Served {
     }
 
     pub(super) fn presence(&self) -> Presence {
-        if self.orphaned || !self.is_up() {
+        if self.link == Link::Orphaned || !self.is_up() {
             return Presence::Silent;
         }
         match self.hang_up_at {
-            Some(at) if at <= Instant::now() && self.connected => Presence::HangingUp,
+            Some(at) if at <= Instant::now() && self.link == Link::Up => Presence::HangingUp,
             _ => Presence::Here,
         }
     }
 
     pub(super) fn connected(&mut self, mtu: u16) {
-        (self.connected, self.room) = (true, usize::from(mtu.saturating_sub(3)));
+        (self.link, self.room) = (Link::Up, usize::from(mtu.saturating_sub(3)));
     }
 
     pub(super) fn disconnected(&mut self) {
         self.forget_host();
-        (self.connected, self.orphaned, self.hang_up_at) = (false, false, None);
+        (self.link, self.hang_up_at) = (Link::Away, None);
     }
 
     /// Notifications are wanted. Those who unsubscribe and subscribe again are told apart by this call only; it drops a half
