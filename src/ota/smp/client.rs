@@ -131,7 +131,7 @@ impl<L: SmpLink> SmpClient<L> {
 
     /// What link and watch can take.
     pub fn path(&self) -> Path {
-        self.session.path(self.link.piece())
+        self.session.path(&self.link)
     }
 
     /// Has the watch say something back.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::SmpLinkError;
+use crate::wire::smp::MAX_MESSAGE;
 
 /// A way for messages, in pieces where it carries less than a message at once.
 pub trait SmpLink: Send {
@@ -14,6 +15,11 @@ pub trait SmpLink: Send {
 
     /// Bytes of the longest piece.
     fn piece(&self) -> usize;
+
+    /// Bytes of the longest message, whatever the watch could hold.
+    fn longest(&self) -> usize {
+        MAX_MESSAGE
+    }
 
     /// Turns notifications off and on, which makes the watch forget half a message. What has arrived before is dropped.
     fn resubscribe(&mut self) -> impl Future<Output = Result<(), SmpLinkError>> + Send;

@@ -1,5 +1,6 @@
 //! What is learnt of a watch before it is asked for anything else.
 
+use super::SmpLink;
 use crate::wire::smp::upload::Path;
 use crate::wire::smp::{BootMode, BootloaderInfo, ImageSlots, ImageState, MAX_MESSAGE, Params, Version};
 
@@ -26,14 +27,15 @@ pub struct Session {
 }
 
 impl Session {
-    /// What a link of this piece and the watch can take.
-    pub fn path(&self, piece: usize) -> Path {
+    /// What this link and the watch can take.
+    pub fn path(&self, link: &impl SmpLink) -> Path {
+        let piece = link.piece();
         let Some(params) = self.params else {
             // Nothing is known of putting pieces together, so a message has to be one.
             let message = piece.min(WITHOUT_PARAMS);
             return Path { message, window: 1, piece: message };
         };
-        let message = usize::try_from(params.buf_size).unwrap_or(MAX_MESSAGE).min(usize::from(u16::MAX));
+        let message = usize::try_from(params.buf_size).unwrap_or(MAX_MESSAGE).min(link.longest());
         // A buffer is left for the replies.
         let window = params.buf_count.saturating_sub(1).clamp(1, WIDEST) as usize;
         Path { message, window, piece }

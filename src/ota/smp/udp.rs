@@ -10,6 +10,10 @@ use super::{SmpLink, SmpLinkError};
 /// The longest payload of a UDP datagram over IPv4.
 const LONGEST: usize = 65_507;
 
+/// What Zephyr takes of a datagram (`CONFIG_MCUMGR_TRANSPORT_UDP_MTU`), though it tells of buffers of 2048. It finds a longer
+/// message damaged.
+const TAKEN: usize = 1500;
+
 /// A socket that talks to one address on this computer.
 #[derive(Debug)]
 pub struct UdpSmpLink {
@@ -46,6 +50,10 @@ impl SmpLink for UdpSmpLink {
 
     fn piece(&self) -> usize {
         LONGEST
+    }
+
+    fn longest(&self) -> usize {
+        TAKEN
     }
 
     async fn resubscribe(&mut self) -> Result<(), SmpLinkError> {

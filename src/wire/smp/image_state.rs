@@ -16,6 +16,7 @@ pub struct ImageState {
 
 /// An image in a slot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "the list of images has these five flags")]
 pub struct SlotState {
     /// Which image, on a watch that has several; none is image 0.
     pub image: Option<u32>,

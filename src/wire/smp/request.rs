@@ -159,7 +159,7 @@ impl Request {
             (group::OS, command::PARAMS, Op::Read) => fields().map(|_| Self::Params)?,
             (group::OS, command::INFO, Op::Read) => Self::Info { format: fields()?.text("format")? },
             (group::OS, command::BOOTLOADER, Op::Read) => {
-                Self::Bootloader(BootloaderQuery::of(fields()?.text("query")?))
+                Self::Bootloader(BootloaderQuery::of(fields()?.text("query")?.as_deref()))
             }
             (group::IMAGE, command::STATE, Op::Read) => fields().map(|_| Self::ReadState)?,
             (group::IMAGE, command::STATE, Op::Write) => {
@@ -185,8 +185,8 @@ impl BootloaderQuery {
         }
     }
 
-    fn of(word: Option<String>) -> Self {
-        match word.as_deref() {
+    fn of(word: Option<&str>) -> Self {
+        match word {
             None => Self::Name,
             Some("mode") => Self::Mode,
             Some("active-slot") => Self::ActiveSlot,

@@ -31,10 +31,10 @@ pub struct Bench {
     pub silent: AtomicBool,
     /// Writes are swallowed that go on after the first piece of a message.
     pub no_pieces: bool,
-    mtu: AtomicU16,
-    reassembler: Mutex<Reassembler>,
-    sink: Mutex<Option<NotificationSink>>,
-    closed: watch::Sender<Option<LinkClosed>>,
+    pub mtu: AtomicU16,
+    pub reassembler: Mutex<Reassembler>,
+    pub sink: Mutex<Option<NotificationSink>>,
+    pub closed: watch::Sender<Option<LinkClosed>>,
     /// Writes after which the link breaks.
     pub breaks_after: AtomicUsize,
     /// Turned off again how often.

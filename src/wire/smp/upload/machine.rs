@@ -260,9 +260,9 @@ impl Upload {
         }
         let draining = matches!(self.stage, Stage::Draining { .. });
         if off > self.progress.acked && off <= self.reach {
-            self.grown()
+            self.grown();
         } else {
-            self.idle()
+            self.idle();
         }
         if off == len && off <= self.reach {
             self.progress.acked = len;

@@ -26,7 +26,7 @@ pub const PATIENCE: Duration = Duration::from_millis(2500);
 /// How long it may take over the last part, where some compute the hash of it all.
 pub const LAST_PATIENCE: Duration = Duration::from_secs(20);
 /// How long it may call itself busy without taking anything in.
-pub const BUSY_PATIENCE: Duration = Duration::from_secs(60);
+pub const BUSY_PATIENCE: Duration = Duration::from_mins(1);
 /// Replies in a row that bring the upload no further.
 pub const IDLE_REPLIES: u32 = 8;
 /// How often it may step back, as after a restart of the watch.

@@ -295,8 +295,7 @@ fn silence_for_good_is_given_up() {
     let lose = |number, _| if number > 8 { Fate::RequestLost } else { Fate::Fine };
     let Err(UploadFailure::Silent { acked, .. }) = drive.run(lose) else { panic!("silent") };
     assert!(acked > 10_000);
-    let whole = drive.now - Duration::from_secs(1000);
-    assert!(whole < Duration::from_secs(200), "{whole:?}");
+    assert!(drive.now < Duration::from_mins(20), "{:?}", drive.now);
 }
 
 /// Answers every part with what `answer` makes of it.
