@@ -60,6 +60,11 @@ fn cases() -> Vec<Case> {
         ),
         case("15 ms, nRF52-class flash, erased before", flash, Some(92.0)),
         case("15 ms, nRF52-class flash, erased during", Setting { progressive: true, ..flash }, Some(29.5)),
+        case(
+            "30 ms, 2475 x 5, window 4",
+            Setting { buffers: Params { buf_size: 2475, buf_count: 5 }, ..slow },
+            None,
+        ),
         case("7.5 ms, 2M", Setting { interval: Duration::from_micros(7_500), ..fast }, None),
         case("50 ms, 2M, window 3", Setting { interval: Duration::from_millis(50), ..fast }, None),
         case(
