@@ -50,7 +50,7 @@ const DONE: u8 = 0x01;
 
 impl Loader {
     /// What the trailers call for.
-    pub(super) fn swap(&self, flash: &Flash) -> Swap {
+    pub(super) fn swap(self, flash: &Flash) -> Swap {
         let (primary, secondary) = (flash.trailer(Area::Primary), flash.trailer(Area::Secondary));
         let for_good = secondary.image_ok || self.mode == Mode::OverwriteOnly;
         match (secondary.magic, primary) {
@@ -62,22 +62,22 @@ impl Loader {
     }
 
     /// Where in slot 1 an image begins: an update lies one page further in than an image that was swapped out.
-    pub(super) fn base(&self, swap: Swap) -> usize {
+    pub(super) fn base(self, swap: Swap) -> usize {
         if self.mode == Mode::SwapOffset && swap != Swap::Revert { PAGE } else { 0 }
     }
 
     /// The most that an image may have.
-    pub(super) fn room(&self, flash: &Flash) -> usize {
+    pub(super) fn room(self, flash: &Flash) -> usize {
         flash.slot_size() - PAGE - self.base(Swap::None)
     }
 
     /// The image in slot 1.
-    pub(super) fn secondary(&self, flash: &Flash, swap: Swap) -> Option<Image> {
+    pub(super) fn secondary(self, flash: &Flash, swap: Swap) -> Option<Image> {
         Image::read(&flash.bytes(Area::Secondary)[self.base(swap)..])
     }
 
     /// Starts: goes on with a swap that was cut off, or does what the trailers call for.
-    pub(super) fn boot(&self, flash: &mut Flash) -> Booted {
+    pub(super) fn boot(self, flash: &mut Flash) -> Booted {
         let begun = match read_status(flash) {
             Some(begun) => begun,
             None => match self.decide(flash) {
@@ -96,7 +96,7 @@ impl Loader {
         if swap == Swap::Revert { Booted::Reverted } else { Booted::Updated }
     }
 
-    fn decide(&self, flash: &mut Flash) -> Result<(Swap, usize), Booted> {
+    fn decide(self, flash: &mut Flash) -> Result<(Swap, usize), Booted> {
         let swap = self.swap(flash);
         if swap == Swap::None {
             return Err(Booted::AsBefore);
@@ -115,7 +115,7 @@ impl Loader {
         Ok((swap, pages))
     }
 
-    fn allows(&self, new: &Image, running: Option<&Image>) -> bool {
+    fn allows(self, new: &Image, running: Option<&Image>) -> bool {
         let older = running.is_some_and(|running| new.head.version < running.head.version);
         let counted = new.counter.unwrap_or(0) >= self.counter;
         new.head.bootable
@@ -123,7 +123,7 @@ impl Loader {
             && (counted || !self.flags.has(Flags::COUNTER))
     }
 
-    fn copies(&self, swap: Swap, pages: usize) -> Vec<(Page, Page)> {
+    fn copies(self, swap: Swap, pages: usize) -> Vec<(Page, Page)> {
         use Area::{Primary, Scratch, Secondary};
         let all = 0..pages;
         match (self.mode, swap) {
@@ -151,7 +151,7 @@ impl Loader {
         }
     }
 
-    fn finish(&self, flash: &mut Flash, swap: Swap) {
+    fn finish(self, flash: &mut Flash, swap: Swap) {
         flash.erase_trailer(Area::Primary);
         if self.mode == Mode::OverwriteOnly {
             flash.erase(Area::Secondary);

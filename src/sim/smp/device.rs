@@ -255,7 +255,7 @@ impl SmpDevice {
         let Request::Upload(part) = request else { return self.perform(request) };
         let (wanted, size) = (self.upload.off().unwrap_or(0), self.upload.size());
         match fault {
-            Some(Fault::OffSame) => return told(wanted),
+            Some(Fault::OffSame) => return Ok(told(wanted)),
             Some(Fault::FlashFails) => {
                 self.upload.forget();
                 return Err(SmpError::Image(ImageCode::FlashWrite));
@@ -289,7 +289,7 @@ impl SmpDevice {
 
     fn take_part(&mut self, part: &UploadRequest) -> Result<UploadResponse, SmpError> {
         let loader = self.loader();
-        self.upload.take(&mut self.flash, &loader, part).map_err(SmpError::Image)
+        self.upload.take(&mut self.flash, loader, part).map_err(SmpError::Image)
     }
 
     fn perform(&mut self, request: &Request) -> Answer {
@@ -315,14 +315,14 @@ impl SmpDevice {
                 unsupported(Flags::NO_BOOTLOADER_INFO)?;
                 Response::Bootloader(self.bootloader(query)?)
             }
-            Request::ReadState => Response::State(state::list(&self.flash, &loader)),
+            Request::ReadState => Response::State(state::list(&self.flash, loader)),
             Request::WriteState { hash, confirm } => {
-                state::write(&mut self.flash, &loader, hash.as_deref(), *confirm).map_err(SmpError::Image)?;
-                Response::State(state::list(&self.flash, &loader))
+                state::write(&mut self.flash, loader, hash.as_deref(), *confirm).map_err(SmpError::Image)?;
+                Response::State(state::list(&self.flash, loader))
             }
             Request::Upload(part) => Response::Upload(self.take_part(part)?),
             Request::Erase { slot } => {
-                state::erase(&mut self.flash, &loader, slot.unwrap_or(1)).map_err(SmpError::Image)?;
+                state::erase(&mut self.flash, loader, slot.unwrap_or(1)).map_err(SmpError::Image)?;
                 self.upload.forget();
                 Response::Erased
             }
@@ -364,8 +364,8 @@ impl SmpDevice {
     }
 }
 
-fn told(off: usize) -> Answer {
-    Ok(Response::Upload(UploadResponse { off: off as u32, matched: None }))
+const fn told(off: usize) -> Response {
+    Response::Upload(UploadResponse { off: off as u32, matched: None })
 }
 
 /// What version 1 adds in words. The first was recorded, the others are from memory of Zephyr's source.

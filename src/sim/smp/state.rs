@@ -8,7 +8,7 @@ use crate::wire::Sha256;
 use crate::wire::smp::{ImageCode, ImageSlots, ImageState, Slot, SlotState, wire_version};
 
 /// The list of images.
-pub(super) fn list(flash: &Flash, loader: &Loader) -> ImageState {
+pub(super) fn list(flash: &Flash, loader: Loader) -> ImageState {
     let swap = loader.swap(flash);
     let primary = Image::read(flash.bytes(Area::Primary)).map(|image| SlotState {
         active: true,
@@ -38,7 +38,7 @@ fn entry(slot: u32, image: &Image) -> SlotState {
 /// Has an image run at the next start, or stay. `hash`: which; the one that runs if none is given.
 pub(super) fn write(
     flash: &mut Flash,
-    loader: &Loader,
+    loader: Loader,
     hash: Option<&[u8]>,
     confirm: bool,
 ) -> Result<(), ImageCode> {
@@ -71,12 +71,12 @@ pub(super) fn write(
 }
 
 /// In overwrite-only mode a test is for good, and asking for it again changes nothing.
-fn allowed(loader: &Loader, swap: Swap) -> bool {
+fn allowed(loader: Loader, swap: Swap) -> bool {
     swap == Swap::None || loader.mode == Mode::OverwriteOnly
 }
 
 /// Empties slot 1.
-pub(super) fn erase(flash: &mut Flash, loader: &Loader, slot: u32) -> Result<(), ImageCode> {
+pub(super) fn erase(flash: &mut Flash, loader: Loader, slot: u32) -> Result<(), ImageCode> {
     match slot {
         1 if loader.swap(flash) != Swap::Revert => {
             flash.erase(Area::Secondary);

@@ -45,7 +45,7 @@ impl Upload {
     pub(super) fn take(
         &mut self,
         flash: &mut Flash,
-        loader: &Loader,
+        loader: Loader,
         part: &UploadRequest,
     ) -> Result<UploadResponse, ImageCode> {
         let off = part.off.ok_or(ImageCode::InvalidOffset)? as usize;
@@ -81,7 +81,7 @@ impl Upload {
     fn begin(
         &mut self,
         flash: &mut Flash,
-        loader: &Loader,
+        loader: Loader,
         part: &UploadRequest,
     ) -> Result<Option<UploadResponse>, ImageCode> {
         if part.data.len() < HEADER {
@@ -134,7 +134,7 @@ fn holds(flash: &Flash, base: usize, size: usize, sha: &[u8]) -> bool {
     file.is_some_and(|file| Sha256::of(file).0 == *sha)
 }
 
-fn is_newer(flash: &Flash, loader: &Loader, data: &[u8]) -> bool {
+fn is_newer(flash: &Flash, loader: Loader, data: &[u8]) -> bool {
     let version = |bytes: &[u8]| {
         let version = Head::read(bytes).map(|head| head.version).unwrap_or_default();
         let build = if loader.flags.has(Flags::BUILDS_COUNT) { version.build } else { 0 };
