@@ -5,6 +5,7 @@ use nowbridge::wire::smp::{ImageCode, UploadRequest, UploadResponse};
 
 use super::host::{erase, firmware, first, hash, later, list, part, upload, watch, write};
 
+#[allow(clippy::unnecessary_wraps, reason = "it is what answers are compared with")]
 const fn off(off: u32) -> Result<UploadResponse, ImageCode> {
     Ok(UploadResponse { off, matched: None })
 }

@@ -1,15 +1,17 @@
 //! Every fault of a watch at every step of an update, with the real client over the virtual air: in the end the new firmware runs and
 //! is kept, or the old one runs; never neither, and nobody says otherwise.
 
+use std::time::Duration;
+
 use nowbridge::clock::Clock;
 use nowbridge::ota::{Attempt, Ending, OtaError, Progress, Remedy, Sent};
 use nowbridge::outbox::{AskedBy, NewUpdate, Outbox};
 use nowbridge::radio::air::LinkModel;
-use nowbridge::sim::smp::{Build, Fault, Flags, NewImage, Pace, Planned, SmpWatch, Step};
+use nowbridge::sim::smp::{Build, Fault, Flags, NewImage, Pace, Planned, SmpDevice, SmpWatch, Step};
 use nowbridge::wire::Sha256;
 use tokio::sync::watch;
 
-use super::host::{firmware, hash, list};
+use super::host::{firmware, hash, list, write};
 use super::way::{Tally, Way, on_air};
 use crate::support::outbox::{NOON, WATCH};
 
@@ -34,7 +36,11 @@ struct Story {
 
 /// Tries until the update has ended for good; goes through `faulty` first.
 async fn update(outbox: &Outbox, build: Build, faulty: impl FnOnce(&SmpWatch)) -> Story {
-    let (air, _, smp) = on_air(MTU_498, build, Pace::nrf52());
+    update_at(outbox, build, Pace::nrf52(), faulty).await
+}
+
+async fn update_at(outbox: &Outbox, build: Build, pace: Pace, faulty: impl FnOnce(&SmpWatch)) -> Story {
+    let (air, _, smp) = on_air(MTU_498, build, pace);
     faulty(&smp);
     let file = new();
     let asked = NewUpdate {
@@ -242,4 +248,30 @@ async fn a_piece_that_is_lost_is_made_good_or_found_out() {
             assert!(ending == Ending::Done || found_out, "write {nth}: {ending:?}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_takes_a_minute_to_start_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = outbox(&dir).await;
+    let slow = Pace { boot: Duration::from_mins(1), ..Pace::nrf52() };
+    let story = update_at(&outbox, Build::default(), slow, |_| ()).await;
+    story.check("slow");
+    assert_eq!(story.ended.unwrap(), Ending::Done);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_somebody_else_put_there_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = outbox(&dir).await;
+    let pending = |device: &mut SmpDevice| {
+        let foreign = firmware("3.0.0", 5_000);
+        device.place(1, &foreign);
+        write(device, Some(&hash(&foreign)), false).unwrap();
+    };
+    let story = update(&outbox, Build::default(), |smp| smp.with(pending)).await;
+    assert!(matches!(story.ended, Err(OtaError::Foreign(_))), "{:?}", story.ended);
+    let wanted = ["0 1.0.0 bootable confirmed active", "1 3.0.0 bootable pending"];
+    assert_eq!(story.smp.with(list), wanted);
+    assert_eq!(story.tally.sent, 0);
 }

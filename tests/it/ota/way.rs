@@ -131,13 +131,12 @@ impl Protocol for Talk {
         progress: &watch::Sender<Sent>,
     ) -> Result<(), OtaError> {
         let begun = self.upload.lock().unwrap().take();
-        let mut upload = match begun {
-            Some(upload) => upload,
-            None => {
-                let path = self.client.path();
-                ImageUpload::new(image.clone(), UploadOptions::default(), self.client.session(), path)
-                    .map_err(|failure| of_upload(failure.into()))?
-            }
+        let mut upload = if let Some(upload) = begun {
+            upload
+        } else {
+            let path = self.client.path();
+            ImageUpload::new(image.clone(), UploadOptions::default(), self.client.session(), path)
+                .map_err(|failure| of_upload(failure.into()))?
         };
         let before = upload.progress().borrow().progress;
         let ended = upload.run(&mut self.client).await;
