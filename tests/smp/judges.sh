@@ -35,6 +35,7 @@ fi
 
 scratch=$(mktemp -d)
 watch=
+# shellcheck disable=SC2317 # the trap calls it
 finish() {
     [ -z "$watch" ] || kill "$watch" 2>/dev/null || true
     rm -rf "$scratch"
