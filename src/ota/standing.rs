@@ -123,12 +123,11 @@ impl Standing {
             return Next::Foreign(Foreign::OnTrial { version: self.running.version.clone() });
         }
         match (staged, started) {
-            (Some(_), true) => Next::Reverted,
             (Some(_), false) => Next::Test,
-            // A watch that names no images has nothing in its other slot that it could tell us of.
-            (None, true) if target.image.is_some() => Next::Rejected,
-            (None, true) => Next::Reverted,
             (None, false) => Next::Upload,
+            (None, true) if target.image.is_some() => Next::Rejected,
+            // A watch that names no images has nothing in its other slot that it could tell us of.
+            (Some(_) | None, true) => Next::Reverted,
         }
     }
 }

@@ -134,13 +134,11 @@ impl Way {
                 }
             }
         };
-        match outcome {
-            Ok(value) => Ok(value),
-            Err(()) => {
-                self.crash.send_replace(true);
-                std::future::pending().await
-            }
+        if let Ok(value) = outcome {
+            return Ok(value);
         }
+        self.crash.send_replace(true);
+        std::future::pending().await
     }
 }
 
