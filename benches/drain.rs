@@ -16,8 +16,10 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use nowbridge::clock::Clock;
 use nowbridge::cloud::{
-    Api, CloudError, DayOfValues, MeasurementQuery, Upload, UploadReceipt, User, UserConsent, UserSettings,
+    Api, CloudError, DayOfValues, FirmwareOffer, FirmwareQuery, MeasurementQuery, Pass, Upload,
+    UploadReceipt, User, UserConsent, UserSettings,
 };
+use nowbridge::config::Url;
 use nowbridge::measurement::{AnchorPoint, Day, Kind, Timeline, UtcMicros, csv};
 use nowbridge::outbox::{Log, Outbox};
 use nowbridge::sim::watch::SealPolicy;
@@ -268,5 +270,13 @@ impl Api for Glutton {
 
     async fn delete_measurements(&self, _kind: Kind, _from: Day, _to: Day) -> Result<(), CloudError> {
         Ok(())
+    }
+
+    async fn firmware(&self, _query: FirmwareQuery) -> Result<Option<FirmwareOffer>, CloudError> {
+        Ok(None)
+    }
+
+    async fn pass(&self, _to: Url, _refused: Option<Pass>) -> Result<Option<Pass>, CloudError> {
+        Ok(None)
     }
 }

@@ -13,6 +13,7 @@ pub mod daemon;
 pub mod draft;
 pub mod firmware;
 pub mod measurement;
+pub mod ota;
 pub mod outbox;
 pub mod radio;
 #[cfg(feature = "sim")]

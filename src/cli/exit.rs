@@ -1,6 +1,7 @@
 //! Exit codes, after sysexits.h, so that a service manager and a script can tell what a person has to do.
 
 use super::export::CannotExport;
+use super::firmware::Unasked;
 use super::login::Missing;
 use super::outbox::Undone;
 use super::place::NoOutbox;
@@ -10,6 +11,7 @@ use crate::cloud::CloudError;
 use crate::config::ConfigError;
 use crate::control::{Complaint, ControlError, Fault};
 use crate::daemon::DaemonError;
+use crate::firmware::{DownloadError, StoreError, UrlError};
 use crate::outbox::OutboxError;
 
 /// All is well.
@@ -28,7 +30,7 @@ pub const SOFTWARE: u8 = 70;
 pub const CANNOT_CREATE: u8 = 73;
 /// Something is in the way for now: another daemon runs, or the radio is at something else.
 pub const TRY_LATER: u8 = 75;
-/// Somebody has to log in or to pair, or lacks the right.
+/// Somebody has to log in or to pair, or lacks the right; or a firmware is not trusted.
 pub const NOT_ALLOWED: u8 = 77;
 /// A signal ended the demo before it was done: 128 and the number of SIGINT, as shells have it.
 #[cfg(feature = "sim")]
@@ -38,7 +40,7 @@ pub const CONFIG: u8 = 78;
 
 /// For the end of `--help`.
 pub const HELP: &str = "Exit codes: 0 done, 1 done but something differs, 64 wrong arguments, 65 bad input data or a damaged outbox, \
-69 not reachable, 70 internal fault, 73 cannot write, 75 in use, try later, 77 log in, pair, or lack of rights, \
+69 not reachable, 70 internal fault, 73 cannot write, 75 in use, try later, 77 log in, pair, lack of rights, or not trusted, \
 78 wrong configuration.";
 
 /// Whether whoever read our output has left.
@@ -64,6 +66,15 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(error) = cause.downcast_ref::<CloudError>() {
         return Some(of_cloud(error));
     }
+    if let Some(error) = cause.downcast_ref::<DownloadError>() {
+        return Some(of_download(error));
+    }
+    if let Some(error) = cause.downcast_ref::<StoreError>() {
+        return Some(if error.is_transient() { TRY_LATER } else { CANNOT_CREATE });
+    }
+    if let Some(error) = cause.downcast_ref::<Unasked>() {
+        return Some(of_unasked(error));
+    }
     #[cfg(feature = "sim")]
     if cause.is::<crate::sim::recording::RecordingError>() || cause.is::<crate::sim::watch::FlashError>() {
         return Some(DATA);
@@ -77,6 +88,9 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     }
     if let Some(complaint) = cause.downcast_ref::<Complaint>() {
         return Some(of_fault(complaint.fault));
+    }
+    if cause.is::<super::firmware::BadFile>() {
+        return Some(DATA);
     }
     if cause.is::<NoOutbox>() {
         return Some(UNAVAILABLE);
@@ -148,6 +162,32 @@ const fn of_outbox(error: &OutboxError) -> u8 {
         | OutboxError::BackupDamaged { .. }
         | OutboxError::NothingToSalvage { .. } => DATA,
         _ => SOFTWARE,
+    }
+}
+
+fn of_download(error: &DownloadError) -> u8 {
+    match error {
+        DownloadError::Cloud(error) => of_cloud(error),
+        DownloadError::Store(error) if error.is_transient() => TRY_LATER,
+        DownloadError::Store(_) => CANNOT_CREATE,
+        DownloadError::Url(UrlError::NotListed { .. }) => CONFIG,
+        DownloadError::Url(error) if error.is_transient() => UNAVAILABLE,
+        DownloadError::Url(_) | DownloadError::Refused(_) => NOT_ALLOWED,
+        DownloadError::WebPage { .. }
+        | DownloadError::Encoded { .. }
+        | DownloadError::TooLarge { .. }
+        | DownloadError::WrongSize { .. }
+        | DownloadError::WrongRange { .. }
+        | DownloadError::WrongHash { .. } => DATA,
+        _ => UNAVAILABLE,
+    }
+}
+
+const fn of_unasked(error: &Unasked) -> u8 {
+    match error {
+        Unasked::Cloud => CONFIG,
+        Unasked::Watch | Unasked::Several(_) => USAGE,
+        Unasked::Version { .. } | Unasked::Nothing(_) => DIFFERENT,
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod exit;
 mod export;
+mod firmware;
 mod forget;
 mod format;
 mod instant;
@@ -76,6 +77,8 @@ enum Command {
     Export(export::Args),
     /// Compare what was sent with what the cloud has, day by day, and repair it
     Verify(verify::Args),
+    /// Show, fetch and check firmware for the watches
+    Firmware(firmware::Args),
     /// Delete what was collected from a watch, on this computer
     Forget(forget::Args),
     /// Log in to the cloud and store the login for the daemon
@@ -135,6 +138,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<u8> {
         Command::Outbox(args) => outbox::outbox(&cli.config()?, args),
         Command::Export(args) => export::export(&cli.config()?, args),
         Command::Verify(args) => verify::verify(&cli.config()?, args),
+        Command::Firmware(args) => firmware::firmware(&cli.config()?, args),
         Command::Forget(args) => forget::forget(&cli.config()?, args),
         Command::Login(args) => login::login(&cli.config()?, args),
         #[cfg(feature = "sim")]

@@ -2,7 +2,12 @@
 
 use std::future::Future;
 
-use super::{CloudError, DayOfValues, MeasurementQuery, Upload, UploadReceipt, User, UserSettings};
+use reqwest::Url;
+
+use super::{
+    CloudError, DayOfValues, FirmwareOffer, FirmwareQuery, MeasurementQuery, Pass, Upload, UploadReceipt,
+    User, UserSettings,
+};
 use crate::measurement::{Day, Kind};
 
 /// The calls of the NOWATCH API that the daemon makes. Every call ends within the deadlines of the implementation.
@@ -30,6 +35,20 @@ pub trait Api: Send + Sync + 'static {
         from: Day,
         to: Day,
     ) -> impl Future<Output = Result<(), CloudError>> + Send;
+
+    /// The latest firmware for such a watch; `None` if there is nothing newer.
+    fn firmware(
+        &self,
+        query: FirmwareQuery,
+    ) -> impl Future<Output = Result<Option<FirmwareOffer>, CloudError>> + Send;
+
+    /// What authorises a request to `to`: `None` unless that is the API's own origin. `refused` is what the server has just
+    /// answered with 401.
+    fn pass(
+        &self,
+        to: Url,
+        refused: Option<Pass>,
+    ) -> impl Future<Output = Result<Option<Pass>, CloudError>> + Send;
 }
 
 #[cfg(test)]

@@ -52,6 +52,11 @@ impl BaseUrl {
         self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 
+    /// Whether `url` is at the same place: scheme, host and port. Only such an address may see a token.
+    pub fn is_origin_of(&self, url: &Url) -> bool {
+        self.0.origin() == url.origin()
+    }
+
     /// The address of `path`, which begins with a slash.
     pub(super) fn join(&self, path: &str) -> Url {
         let mut url = self.0.clone();

@@ -1,5 +1,6 @@
 //! One request and one answer, before and after the network. A [`Call`] can be sent more than once.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 
 use bytes::Bytes;
@@ -19,7 +20,7 @@ const ANSWER_LIMIT_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Call {
     pub method: Method,
-    pub path: &'static str,
+    pub path: Cow<'static, str>,
     pub query: Vec<(&'static str, String)>,
     pub headers: HeaderMap,
     pub payload: Payload,
@@ -47,10 +48,10 @@ pub(super) struct FileHead {
 }
 
 impl Call {
-    pub fn new(method: Method, path: &'static str) -> Self {
+    pub fn new(method: Method, path: impl Into<Cow<'static, str>>) -> Self {
         Self {
             method,
-            path,
+            path: path.into(),
             query: Vec::new(),
             headers: HeaderMap::new(),
             payload: Payload::Nothing,
@@ -58,11 +59,11 @@ impl Call {
         }
     }
 
-    pub fn get(path: &'static str) -> Self {
+    pub fn get(path: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Method::GET, path)
     }
 
-    pub fn post(path: &'static str, payload: Payload) -> Self {
+    pub fn post(path: impl Into<Cow<'static, str>>, payload: Payload) -> Self {
         Self { payload, ..Self::new(Method::POST, path) }
     }
 
@@ -113,7 +114,7 @@ impl std::fmt::Debug for Payload {
 /// An answer with a status of success; whether the API gave it shows when it is read.
 #[derive(Debug)]
 pub(super) struct Reply {
-    pub path: &'static str,
+    pub path: String,
     pub status: u16,
     pub content_type: Option<String>,
     pub body: Vec<u8>,
@@ -135,7 +136,7 @@ impl Reply {
 
     /// JSON came, but not this.
     pub fn unexpected(&self, what: impl Into<String>) -> CloudError {
-        CloudError::Unexpected { path: self.path.to_owned(), what: what.into() }
+        CloudError::Unexpected { path: self.path.clone(), what: what.into() }
     }
 
     /// No JSON came.

@@ -1,7 +1,9 @@
 //! The client: the real implementation of [`Api`].
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use reqwest::Url;
 use secrecy::SecretString;
 use tokio::sync::watch;
 
@@ -12,8 +14,9 @@ use super::session::Session;
 use super::token_file::TokenFile;
 use super::transport::Transport;
 use super::{
-    Api, AuthState, BaseUrl, CloudError, Credentials, DayOfValues, MeasurementQuery, Timeouts, Upload,
-    UploadReceipt, User, UserSettings, measurement, user,
+    Api, AuthState, BaseUrl, CloudError, Credentials, DayOfValues, FirmwareOffer, FirmwareQuery,
+    FirmwareRoutes, MeasurementQuery, Pass, Timeouts, Upload, UploadReceipt, User, UserSettings, firmware,
+    measurement, user,
 };
 use crate::clock::Clock;
 use crate::measurement::{Day, Kind};
@@ -31,6 +34,8 @@ pub struct ClientConfig {
     pub token_file: Option<PathBuf>,
     /// Deadlines.
     pub timeouts: Timeouts,
+    /// Where the API has what concerns firmware.
+    pub firmware_routes: FirmwareRoutes,
 }
 
 impl ClientConfig {
@@ -42,6 +47,7 @@ impl ClientConfig {
             credentials: None,
             token_file: None,
             timeouts: Timeouts::default(),
+            firmware_routes: FirmwareRoutes::default(),
         }
     }
 }
@@ -51,6 +57,7 @@ impl ClientConfig {
 pub struct Client {
     transport: Transport,
     session: Session,
+    routes: Arc<FirmwareRoutes>,
 }
 
 impl Client {
@@ -60,7 +67,7 @@ impl Client {
         let transport = Transport::new(config.base_url, config.timeouts, clock)?;
         let auth = Auth::new(transport.clone(), config.x_auth_token.as_ref())?;
         let session = Session::start(Keeper::new(auth, file, config.credentials, clock));
-        Ok(Self { transport, session })
+        Ok(Self { transport, session, routes: Arc::new(config.firmware_routes) })
     }
 
     /// Logs in; the tokens are stored when this returns.
@@ -71,6 +78,11 @@ impl Client {
     /// The cloud that this client speaks to.
     pub fn base_url(&self) -> &BaseUrl {
         self.transport.base_url()
+    }
+
+    /// Where the API has what concerns firmware.
+    pub fn routes(&self) -> &FirmwareRoutes {
+        &self.routes
     }
 
     /// Whether we are logged in.
@@ -123,5 +135,17 @@ impl Api for Client {
 
     async fn delete_measurements(&self, kind: Kind, from: Day, to: Day) -> Result<(), CloudError> {
         measurement::delete(self, kind, from, to).await
+    }
+
+    async fn firmware(&self, query: FirmwareQuery) -> Result<Option<FirmwareOffer>, CloudError> {
+        firmware::latest(self, &query).await
+    }
+
+    async fn pass(&self, to: Url, refused: Option<Pass>) -> Result<Option<Pass>, CloudError> {
+        if !self.base_url().is_origin_of(&to) {
+            return Ok(None);
+        }
+        let access = self.session.token(refused.map(|pass| pass.number)).await?;
+        Ok(Some(Pass { number: access.number, bearer: access.bearer }))
     }
 }

@@ -7,6 +7,7 @@
 //! What the public documentation says is followed to the letter; what it leaves open is marked as our assumption in the
 //! file of the tag.
 
+mod admin_firmware;
 mod api;
 mod auth;
 mod auth_state;
@@ -16,6 +17,7 @@ mod client;
 mod day_values;
 mod error;
 mod error_body;
+mod firmware;
 mod keeper;
 mod measurement;
 mod retry_after;
@@ -27,6 +29,7 @@ mod user;
 #[cfg(test)]
 pub use api::MockApi;
 
+pub use admin_firmware::{FirmwareAdmin, KeptFirmware, NewFirmware};
 pub use api::Api;
 pub use auth::Credentials;
 pub use auth_state::{AuthState, LoginReason};
@@ -36,6 +39,7 @@ pub use day_values::DayOfValues;
 pub(crate) use error::root as root_cause;
 pub use error::{CloudError, TlsProblem};
 pub(crate) use error_body::{is_markup, messages as error_messages};
+pub use firmware::{Channel, ChannelError, FirmwareOffer, FirmwareQuery, FirmwareRoutes, Pass};
 pub use measurement::{MeasurementQuery, Sort, Upload, UploadReceipt};
 pub(crate) use retry_after::parse as parse_retry_after;
 pub use token_file::TokenFileError;

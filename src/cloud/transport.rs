@@ -92,22 +92,24 @@ impl Transport {
             Payload::Form(_) => self.timeouts.upload,
             _ => self.timeouts.request,
         };
-        let failed = |error: reqwest::Error| self.failure(call.path, deadline, error.without_url());
+        let failed = |error: reqwest::Error| self.failure(&call.path, deadline, error.without_url());
         let request = self.request(call, bearer).map_err(failed)?.timeout(deadline);
         let response = request.send().await.map_err(failed)?;
         if !response.status().is_success() {
-            return Err(self.refusal(call.path, response).await);
+            return Err(self.refusal(&call.path, response).await);
         }
         let status = response.status().as_u16();
         let content_type = text(response.headers(), &CONTENT_TYPE);
         match read(response, call.limit_bytes).await.map_err(failed)? {
-            Ok(body) => Ok(Reply { path: call.path, status, content_type, body }),
-            Err(_) => Err(CloudError::TooLarge { path: call.path.to_owned(), limit_bytes: call.limit_bytes }),
+            Ok(body) => Ok(Reply { path: call.path.to_string(), status, content_type, body }),
+            Err(_) => {
+                Err(CloudError::TooLarge { path: call.path.to_string(), limit_bytes: call.limit_bytes })
+            }
         }
     }
 
     fn request(&self, call: &Call, bearer: Option<&HeaderValue>) -> Result<RequestBuilder, reqwest::Error> {
-        let mut url = self.base_url.join(call.path);
+        let mut url = self.base_url.join(&call.path);
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&call.query);
         }
@@ -123,7 +125,7 @@ impl Transport {
     }
 
     /// What an answer without success means.
-    async fn refusal(&self, path: &'static str, response: Response) -> CloudError {
+    async fn refusal(&self, path: &str, response: Response) -> CloudError {
         let status = response.status();
         let headers = response.headers();
         if status.is_redirection()
@@ -145,7 +147,8 @@ impl Transport {
         // A page from a proxy must not pass for the API's verdict on a token or a batch. 413 is the exception: proxies
         // are the ones that limit sizes.
         if error_body::is_markup(&body) && matches!(status.as_u16(), 400..=407 | 409..=412 | 414..=428) {
-            return Reply { path, status: status.as_u16(), content_type, body }.not_the_api();
+            return Reply { path: path.to_owned(), status: status.as_u16(), content_type, body }
+                .not_the_api();
         }
         let said = error_body::read(&body);
         CloudError::Api {

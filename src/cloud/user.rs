@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     fn allows(body: &str) -> Result<bool, CloudError> {
-        let reply = Reply { path: SETTINGS, status: 200, content_type: None, body: body.into() };
+        let reply = Reply { path: SETTINGS.to_owned(), status: 200, content_type: None, body: body.into() };
         read_settings(&reply).map(|settings| settings.allows_upload())
     }
 

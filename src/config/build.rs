@@ -7,14 +7,15 @@ use toml::Spanned;
 use super::adapter::{AdapterChoice, InvalidAddress};
 use super::env::{self, Env};
 use super::error::ConfigError;
+use super::firmware;
 use super::parse::Source;
 use super::paths::{self, Paths};
 use super::secret::SecretSource;
 use super::sink;
 use super::tables::{self, CloudTable, RadioTable, Tables, WatchTable};
 use super::{
-    CloudConfig, Config, ControlConfig, LinksConfig, LogConfig, OutboxConfig, RadioConfig, UploadConfig,
-    WatchConfig,
+    CloudConfig, Config, ControlConfig, FirmwareConfig, LinksConfig, LogConfig, OutboxConfig, RadioConfig,
+    UploadConfig, WatchConfig,
 };
 use crate::wire::PeerAddress;
 
@@ -44,6 +45,8 @@ pub(super) fn build(source: Option<&Source>, tables: Tables, env: &Env) -> Resul
             consent_check_every: tables.upload.consent_check_every,
         },
         sinks: sink::build::sinks(&file, tables.sink, env)?,
+        firmware_trust: firmware::trust(&file, &tables.firmware)?,
+        firmware: FirmwareConfig::from(&tables.firmware),
         log: LogConfig {
             filter: overlay(env, env::LOG, tables::parse_filter)?.unwrap_or(tables.log.filter),
             format: tables.log.format,

@@ -24,13 +24,13 @@ pub(super) struct Table {
 pub(super) const TOP: Table = Table {
     name: "",
     written: "the top level",
-    keys: &["cloud", "state", "control", "radio", "watch", "outbox", "upload", "sink", "log"],
+    keys: &["cloud", "state", "control", "radio", "watch", "outbox", "upload", "sink", "firmware", "log"],
 };
 
 /// A table that holds nothing but tables.
 const SINK: Table = Table { name: "sink", written: "[sink]", keys: &["folder", "influxdb", "mqtt"] };
 
-pub(super) const TABLES: [Table; 11] = [
+pub(super) const TABLES: [Table; 12] = [
     Table {
         name: "cloud",
         written: "[cloud]",
@@ -64,6 +64,21 @@ pub(super) const TABLES: [Table; 11] = [
         name: "sink.mqtt",
         written: "[sink.mqtt]",
         keys: &["url", "username", "password_file", "topic", "discovery", "start", "paused"],
+    },
+    Table {
+        name: "firmware",
+        written: "[firmware]",
+        keys: &[
+            "automatic",
+            "channel",
+            "hosts",
+            "max_size",
+            "offer_path",
+            "admin_path",
+            "require",
+            "signing_keys",
+            "image_keys",
+        ],
     },
     Table { name: "log", written: "[log]", keys: &["filter", "format"] },
 ];

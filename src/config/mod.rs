@@ -9,6 +9,8 @@ mod build;
 mod duration;
 mod env;
 mod error;
+mod fetch;
+mod firmware;
 mod keys;
 mod parse;
 mod paths;
@@ -26,6 +28,8 @@ pub use adapter::{AdapterChoice, ControllerAddress, InvalidAddress};
 pub use duration::parse as parse_duration;
 pub use env::Env;
 pub use error::{ConfigError, Hint, Location, SecretError};
+pub use fetch::{Automatic, FirmwareConfig, is_channel};
+pub use firmware::{FirmwareTrustConfig, Require};
 pub use paths::{Paths, SYSTEM_CONTROL_SOCKET};
 pub use quiet::Quiet;
 pub use reqwest::Url;
@@ -59,6 +63,10 @@ pub struct Config {
     pub upload: UploadConfig,
     /// Where they go besides the cloud.
     pub sinks: SinksConfig,
+    /// How far firmware has to be trusted.
+    pub firmware_trust: FirmwareTrustConfig,
+    /// What may be fetched for the watches.
+    pub firmware: FirmwareConfig,
     /// What the log holds.
     pub log: LogConfig,
 }

@@ -57,6 +57,11 @@ impl Paths {
         self.state_dir.join("session.json")
     }
 
+    /// Verified firmware.
+    pub fn firmware(&self) -> PathBuf {
+        self.state_dir.join("firmware")
+    }
+
     /// Creates the directories that are missing, for this user's eyes only: what is in them is health data.
     pub fn create(&self) -> Result<(), ConfigError> {
         create_private(&self.state_dir, "[state] dir")?;

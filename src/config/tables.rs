@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error};
 use toml::Spanned;
 use tracing_subscriber::EnvFilter;
 
+use super::fetch::FirmwareTable;
 use super::sink::tables::SinkTables;
 use super::{LogFormat, OutboxConfig, Quiet, WatchMode};
 use super::{duration, quiet, size};
@@ -27,6 +28,7 @@ pub(super) struct Tables {
     pub outbox: OutboxTable,
     pub upload: UploadTable,
     pub sink: SinkTables,
+    pub firmware: FirmwareTable,
     pub log: LogTable,
 }
 

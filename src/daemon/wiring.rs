@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::clock::Clock;
-use crate::cloud::{BaseUrl, Client, ClientConfig, Credentials};
+use crate::cloud::{BaseUrl, Client, ClientConfig, Credentials, FirmwareRoutes};
 use crate::config::{Config, LinksConfig, OutboxConfig, Paths, SecretSource, WatchConfig, WatchMode};
 use crate::daemon::DaemonError;
 use crate::daemon::sinks::Sink;
@@ -88,6 +88,10 @@ impl Cloud {
             x_auth_token: secret(&config.cloud.x_auth_token)?,
             credentials: credentials.map(|(email, password)| Credentials { email, password }),
             token_file: Some(config.paths.session()),
+            firmware_routes: FirmwareRoutes {
+                latest: config.firmware.offer_path.clone(),
+                admin: config.firmware.admin_path.clone(),
+            },
             ..ClientConfig::new(base_url)
         };
         Ok(Some(Client::new(client, clock)?))

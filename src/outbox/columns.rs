@@ -5,10 +5,11 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use uuid::Uuid;
 
 use super::{
-    AnchorKey, AnchorSource, BatchKey, BatchState, ErrandKey, ErrandState, ErrandWhy, GapCause, LogKey,
-    QuarantineKey, Resolution, SessionKey, SinkName,
+    AnchorKey, AnchorSource, AskedBy, BatchKey, BatchState, ErrandKey, ErrandState, ErrandWhy, GapCause,
+    LogKey, QuarantineKey, Resolution, SessionKey, SinkName, UpdateKey, UpdateStep,
 };
 use crate::measurement::{Kind, UtcMicros};
+use crate::wire::Sha256;
 use crate::wire::bridge::{Boot, DeviceId, LogId, Seq, Stream};
 
 macro_rules! transparent {
@@ -53,9 +54,10 @@ macro_rules! named {
 transparent! {
     LogKey(i64), SessionKey(i64), BatchKey(i64), AnchorKey(i64), ErrandKey(i64), QuarantineKey(i64), SinkName(String),
     LogId(u32), Seq(u32), Boot(u16), Stream(u8), UtcMicros(i64), DeviceId([u8; 16]),
+    Sha256([u8; 32]), UpdateKey(i64),
 }
 
-named! { AnchorSource, BatchState, ErrandState, ErrandWhy, GapCause, Resolution }
+named! { AnchorSource, AskedBy, BatchState, ErrandState, ErrandWhy, GapCause, Resolution, UpdateStep }
 
 impl ToSql for Kind {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

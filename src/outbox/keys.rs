@@ -34,6 +34,11 @@ pub struct ErrandKey(pub i64);
 #[serde(transparent)]
 pub struct QuarantineKey(pub i64);
 
+/// A firmware update of a watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UpdateKey(pub i64);
+
 /// The name of a place that measurements are sent to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -58,6 +63,12 @@ impl fmt::Display for BatchKey {
 }
 
 impl fmt::Display for ErrandKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for UpdateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

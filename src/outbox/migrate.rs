@@ -10,6 +10,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/001_first.sql"),
     include_str!("schema/002_peers.sql"),
     include_str!("schema/003_upload.sql"),
+    include_str!("schema/004_update.sql"),
 ];
 
 /// Refuses a database that a newer nowbridge has written. Changes nothing.

@@ -144,6 +144,11 @@ pub trait Link: Send + Sync + 'static {
         characteristic: Uuid,
     ) -> impl Future<Output = Result<Notifications, RadioError>> + Send;
 
+    /// Turns notifications off again, for a protocol that means something by it. Otherwise the end of the link does.
+    fn unsubscribe(&self, _characteristic: Uuid) -> impl Future<Output = Result<(), RadioError>> + Send {
+        std::future::ready(Err(RadioError::Unsupported("turn notifications off")))
+    }
+
     /// Waits until the link is closed and says why. Cancel-safe; may be called more than once.
     fn closed(&self) -> impl Future<Output = LinkClosed> + Send;
 

@@ -4,12 +4,14 @@
 //! and the fuzz targets hold it to.
 
 mod address;
+mod base64;
 mod sha256;
 
 pub mod app_export;
 pub mod bridge;
 pub mod gatt;
 pub mod mcuboot;
+pub mod minisign;
 pub mod smp;
 
 pub use address::PeerAddress;

@@ -22,7 +22,7 @@ const DEVICE: Table = ("device", "id");
 const LOG: Table = ("log", "id");
 
 /// Every other table but the blocks, those that others refer to first.
-const OTHERS: [Table; 15] = [
+const OTHERS: [Table; 19] = [
     ("session", "id"),
     ("anchor", "id"),
     ("gap", "id"),
@@ -38,6 +38,10 @@ const OTHERS: [Table; 15] = [
     ("spell", "id"),
     ("sent_day", "sink, log, kind, day"),
     ("sink_end", "id"),
+    ("firmware_update", "id"),
+    ("firmware_step", "id"),
+    ("firmware_refused", "device_id, file_sha256"),
+    ("firmware_trust", "device_id"),
 ];
 
 /// Where the same stands as in the rows of `device`: an index has pages of its own.
@@ -200,7 +204,7 @@ fn restore_logs(
 }
 
 fn has_log(table: &str) -> bool {
-    !matches!(table, "peer" | "sink" | "sink_end" | "receipt" | "spell")
+    !matches!(table, "peer" | "sink" | "sink_end" | "receipt" | "spell") && !table.starts_with("firmware_")
 }
 
 /// Makes somebody in the place of each device of which nothing but its number here is known. Returns these numbers.

@@ -225,6 +225,13 @@ impl Link for BluezLink {
         }
     }
 
+    async fn unsubscribe(&self, characteristic: Uuid) -> Result<(), RadioError> {
+        let target = self.find(characteristic)?;
+        self.order(Order::Stop(characteristic)).await?;
+        let asked = self.peripheral.unsubscribe(target);
+        self.ask("the end of a subscription", &self.requests, asked).await
+    }
+
     async fn closed(&self) -> LinkClosed {
         let mut closed = self.closed.clone();
         let reason = closed.wait_for(Option::is_some).await.ok().and_then(|reason| *reason);

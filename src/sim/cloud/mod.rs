@@ -2,7 +2,7 @@
 //!
 //! For people who keep their measurements at home, for the demo, and for tests of the client. It shares no code with the
 //! client on purpose: each checks the other's reading of the contract. Served are the routes of the main path (register,
-//! login, refresh, user, settings, and upload, list and delete of measurements); what the public pages leave open is
+//! login, refresh, user, settings, and upload, list and delete of measurements) and of firmware; what the public pages leave open is
 //! decided here and marked where it stands.
 //!
 //! ```text
@@ -42,10 +42,13 @@ pub use faults::{Fault, FaultPlan, Faults};
 
 use crate::clock::Clock;
 use registration::Registration;
-use store::Store;
+use store::{Right, Store};
 
 /// Password hashing and unpacking run so many at a time: each takes a core, and memory that a Raspberry Pi has little of.
 const HEAVY_AT_A_TIME: usize = 2;
+
+/// How long the address of a firmware file holds: longer than any download of one should take.
+const ADDRESS_LIFE: Duration = Duration::from_mins(15);
 
 /// How long requests under way may take to end once the server is told to stop.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -58,6 +61,7 @@ pub struct PrivateCloud {
     auth_token: Option<secrets::Sha>,
     faults: Option<Faults>,
     heavy: Arc<Semaphore>,
+    address_life: Duration,
 }
 
 impl PrivateCloud {
@@ -69,6 +73,7 @@ impl PrivateCloud {
             auth_token: None,
             faults: None,
             heavy: Arc::new(Semaphore::new(HEAVY_AT_A_TIME)),
+            address_life: ADDRESS_LIFE,
         })
     }
 
@@ -112,6 +117,24 @@ impl PrivateCloud {
     pub async fn set_consent(&self, email: &str, data_sharing: bool) -> Result<(), PrivateCloudError> {
         let (email, now_ms) = (email.to_owned(), self.now_ms());
         self.store.write(move |tx| store::consent(tx, &email, data_sharing, now_ms)).await
+    }
+
+    /// Makes a user an administrator, or an ordinary user again.
+    pub async fn set_admin(&self, email: &str, is_admin: bool) -> Result<(), PrivateCloudError> {
+        let email = email.to_owned();
+        self.store.write(move |tx| store::grant(tx, &email, Right::Admin, is_admin)).await
+    }
+
+    /// Sets whether the user gets firmware before others (`isEarlyAccess`).
+    pub async fn set_early_access(&self, email: &str, early_access: bool) -> Result<(), PrivateCloudError> {
+        let email = email.to_owned();
+        self.store.write(move |tx| store::grant(tx, &email, Right::EarlyAccess, early_access)).await
+    }
+
+    /// From now on the addresses of firmware hold for so long, in whole seconds.
+    #[must_use]
+    pub fn with_address_life(self, address_life: Duration) -> Self {
+        Self { address_life, ..self }
     }
 
     /// The server as a service, for `axum::serve` or for calling without a socket.

@@ -116,3 +116,20 @@ fn a_socket_path_that_no_system_can_hold() {
     refused(&format!("[control]\nsocket = \"/{long}\"\n"), "the socket path", "[control] socket");
     refused(&format!("[radio]\nkind = \"simulated\"\nair = \"/{long}\"\n"), "the socket path", "[radio] air");
 }
+
+#[test]
+fn a_key_for_firmware_that_is_none() {
+    let key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+    let table = "[firmware]\nsigning_keys";
+    let place = "my.toml:2:17: firmware.signing_keys: ";
+    refused(&format!("{table} = [\"RWQf\"]\n"), place, "begins with RW");
+    refused(
+        &format!("{table} = [\"untrusted comment: minisign encrypted secret key\"]\n"),
+        place,
+        "tell nobody",
+    );
+    let third = format!("my.toml:2:{}: firmware.signing_keys: ", 17 + 2 * (key.len() + 4));
+    refused(&format!("{table} = [\"{key}\", \"{key}\", \"{key}\"]\n"), &third, "there may be two");
+    refused("[firmware]\nimage_keys = [\"x\"]\n", "my.toml:2:15: firmware.image_keys: ", "imgtool getpub");
+    refused("[firmware]\nrequire = \"all\"\n", "my.toml:2:11: firmware.require: ", "`strictest`");
+}

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use nowbridge::cloud::{
-    Api, CloudError, DayOfValues, LoginReason, MeasurementQuery, Upload, UploadReceipt, User, UserConsent,
-    UserSettings,
+    Api, CloudError, DayOfValues, FirmwareOffer, FirmwareQuery, LoginReason, MeasurementQuery, Pass, Upload,
+    UploadReceipt, User, UserConsent, UserSettings,
 };
+use nowbridge::config::Url;
 use nowbridge::measurement::{Day, Kind, Reading, csv};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -161,6 +162,14 @@ impl Api for MemoryCloud {
 
     async fn delete_measurements(&self, _: Kind, _: Day, _: Day) -> Result<(), CloudError> {
         unreachable!("the upload loop deletes nothing")
+    }
+
+    async fn firmware(&self, _: FirmwareQuery) -> Result<Option<FirmwareOffer>, CloudError> {
+        unreachable!("the upload loop wants no firmware")
+    }
+
+    async fn pass(&self, _: Url, _: Option<Pass>) -> Result<Option<Pass>, CloudError> {
+        unreachable!("the upload loop downloads nothing")
     }
 }
 

@@ -10,6 +10,7 @@ pub mod cut_wire;
 pub mod daemon;
 #[cfg(feature = "sim")]
 pub mod fake_bluez;
+pub mod files;
 pub mod influx;
 pub mod memory_cloud;
 #[cfg(feature = "mqtt")]

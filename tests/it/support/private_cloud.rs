@@ -122,6 +122,14 @@ impl Home {
         self.send(request.body(multipart(parts).into()).unwrap()).await
     }
 
+    /// Posts a form.
+    pub async fn send_form(&self, path: &str, token: &str, parts: &[Part<'_>]) -> Answer {
+        let request = Request::post(path)
+            .header("authorization", format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, format!("multipart/form-data; boundary={BOUNDARY}"));
+        self.send(request.body(multipart(parts).into()).unwrap()).await
+    }
+
     /// Uploads a table that must be taken.
     pub async fn store(&self, token: &str, kind: &str, rows: &str) -> Answer {
         let parts: [Part<'_>; 2] = [("file", &zipped(&table(rows))), ("type", kind.as_bytes())];

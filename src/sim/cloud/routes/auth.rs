@@ -48,7 +48,23 @@ pub(super) async fn login(
     State(cloud): State<PrivateCloud>,
     request: Request,
 ) -> Result<(StatusCode, Json<Tokens>), Refusal> {
-    let mut fields = protected(&cloud, request).await?;
+    enter(&cloud, request, false).await
+}
+
+/// POST /v2/auth/login/admin. That it takes and answers what a login does is an assumption.
+pub(super) async fn login_admin(
+    State(cloud): State<PrivateCloud>,
+    request: Request,
+) -> Result<(StatusCode, Json<Tokens>), Refusal> {
+    enter(&cloud, request, true).await
+}
+
+async fn enter(
+    cloud: &PrivateCloud,
+    request: Request,
+    as_admin: bool,
+) -> Result<(StatusCode, Json<Tokens>), Refusal> {
+    let mut fields = protected(cloud, request).await?;
     let (email, password) = (fields.text("email"), SecretString::from(fields.text("password")));
     fields.check()?;
 
@@ -58,8 +74,11 @@ pub(super) async fn login(
     let Some(user) = user.filter(|_| matches) else {
         return Err(Refusal::unauthorized("the e-mail address or the password is wrong"));
     };
+    if as_admin && !cloud.store.read(move |tx| store::user(tx, user)).await?.is_admin {
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "this account is no administrator's"));
+    }
     let now_ms = cloud.now_ms();
-    let grant = cloud.store.write(move |tx| store::log_in(tx, user, now_ms)).await?;
+    let grant = cloud.store.write(move |tx| store::log_in(tx, user, as_admin, now_ms)).await?;
     Ok((StatusCode::CREATED, Json(grant.into())))
 }
 

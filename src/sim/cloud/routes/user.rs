@@ -23,7 +23,7 @@ pub(super) async fn show(
         "email": user.email,
         "firstName": user.first_name,
         "lastName": user.last_name,
-        "isEarlyAccess": false,
+        "isEarlyAccess": user.early_access,
         "gender": null,
         "watchHand": null,
         "dominantHand": null,

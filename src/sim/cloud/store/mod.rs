@@ -3,6 +3,7 @@
 //! Work runs on tokio's blocking threads, one piece per connection at a time. A commit is on the disk before it is
 //! answered (`synchronous=FULL`). Deleted measurements are overwritten, not just forgotten (`secure_delete`).
 
+mod firmware;
 mod measurements;
 mod schema;
 mod sessions;
@@ -18,9 +19,14 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::PrivateCloudError;
 
+pub(super) use firmware::{
+    FirmwareRow, NewFirmware, Piece, add_firmware, list_firmware, piece, remove_firmware, seal,
+};
 pub(super) use measurements::{DayRow, Stored, Upload, days, delete, render_day, store_upload};
-pub(super) use sessions::{Grant, Rotation, log_in, refresh, user_of_access};
-pub(super) use users::{Settings, UserId, add, consent, credentials, put_settings, settings, user};
+pub(super) use sessions::{Caller, Grant, Rotation, caller, log_in, refresh};
+pub(super) use users::{
+    Right, Settings, UserId, add, consent, credentials, grant, put_settings, settings, user,
+};
 
 const FILE: &str = "cloud.db";
 

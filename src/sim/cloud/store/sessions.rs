@@ -41,10 +41,11 @@ pub(in crate::sim::cloud) enum Rotation {
 pub(in crate::sim::cloud) fn log_in(
     tx: &Transaction<'_>,
     user: UserId,
+    admin: bool,
     now_ms: i64,
 ) -> Result<Grant, PrivateCloudError> {
     forget_expired(tx, now_ms)?;
-    tx.execute("INSERT INTO family (user) VALUES (?1)", [user.0])?;
+    tx.execute("INSERT INTO family (user, admin) VALUES (?1, ?2)", params![user.0, admin])?;
     let family = tx.last_insert_rowid();
     let grant = Grant { access: Token::fresh()?, refresh: Token::fresh()?, expires_in_s: ACCESS_MS / 1_000 };
     remember(tx, family, &grant, now_ms)?;
@@ -82,17 +83,28 @@ pub(in crate::sim::cloud) fn refresh(
     Ok(Rotation::Granted(grant))
 }
 
-/// The user whom an access token speaks for.
-pub(in crate::sim::cloud) fn user_of_access(
+/// Whom an access token speaks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sim::cloud) struct Caller {
+    pub user: UserId,
+    /// Logged in as an administrator.
+    pub admin: bool,
+}
+
+/// Whom an access token speaks for. An administrator who is one no more is an ordinary user.
+pub(in crate::sim::cloud) fn caller(
     tx: &Transaction<'_>,
     access: &Token,
     now_ms: i64,
-) -> Result<Option<UserId>, PrivateCloudError> {
-    let sql = "SELECT user FROM token JOIN family ON family.id = token.family
+) -> Result<Option<Caller>, PrivateCloudError> {
+    let sql = "SELECT user.id, family.admin AND user.is_admin
+               FROM token JOIN family ON family.id = token.family JOIN user ON user.id = family.user
                WHERE hash = ?1 AND role = ?2 AND expires_ms > ?3";
     let mut statement = tx.prepare_cached(sql)?;
-    let user = statement.query_row(params![access.hash(), ACCESS, now_ms], |row| row.get(0).map(UserId));
-    Ok(user.optional()?)
+    let caller = statement.query_row(params![access.hash(), ACCESS, now_ms], |row| {
+        Ok(Caller { user: UserId(row.get(0)?), admin: row.get(1)? })
+    });
+    Ok(caller.optional()?)
 }
 
 fn successors(of: &Token, salt: &Sha, access_left_ms: i64) -> Grant {

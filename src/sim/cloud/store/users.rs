@@ -17,6 +17,8 @@ pub(in crate::sim::cloud) struct User {
     pub first_name: String,
     pub last_name: String,
     pub last_sync_ms: Option<i64>,
+    pub early_access: bool,
+    pub is_admin: bool,
 }
 
 /// A user's settings.
@@ -74,9 +76,11 @@ pub(in crate::sim::cloud) fn user(tx: &Transaction<'_>, id: UserId) -> Result<Us
             first_name: row.get(2)?,
             last_name: row.get(3)?,
             last_sync_ms: row.get(4)?,
+            early_access: row.get(5)?,
+            is_admin: row.get(6)?,
         })
     };
-    let sql = "SELECT uid, email, first_name, last_name, last_sync_ms FROM user WHERE id = ?1";
+    let sql = "SELECT uid, email, first_name, last_name, last_sync_ms, early_access, is_admin FROM user WHERE id = ?1";
     Ok(tx.query_row(sql, [id.0], read)?)
 }
 
@@ -103,6 +107,29 @@ pub(in crate::sim::cloud) fn put_settings(
     let text = Value::Object(settings).to_string();
     let sql = "UPDATE user SET settings = ?2, settings_updated_ms = ?3 WHERE id = ?1";
     tx.execute(sql, params![id.0, text, now_ms])?;
+    Ok(())
+}
+
+/// What only the owner of the machine gives a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sim::cloud) enum Right {
+    Admin,
+    EarlyAccess,
+}
+
+/// Gives a user a right, or takes it.
+pub(in crate::sim::cloud) fn grant(
+    tx: &Transaction<'_>,
+    email: &str,
+    right: Right,
+    given: bool,
+) -> Result<(), PrivateCloudError> {
+    let (id, _) = credentials(tx, email)?.ok_or_else(|| PrivateCloudError::UnknownUser(email.to_owned()))?;
+    let sql = match right {
+        Right::Admin => "UPDATE user SET is_admin = ?2 WHERE id = ?1",
+        Right::EarlyAccess => "UPDATE user SET early_access = ?2 WHERE id = ?1",
+    };
+    tx.execute(sql, params![id.0, given])?;
     Ok(())
 }
 
