@@ -88,7 +88,7 @@ enum Command {
     Demo(demo::Args),
     /// Run a private cloud that speaks the NOWATCH API
     #[cfg(feature = "sim")]
-    Cloud(cloud::Args),
+    Cloud(Box<cloud::Args>),
     /// Run a simulated watch that a daemon on this computer can reach
     #[cfg(feature = "sim")]
     SimWatch(sim_watch::Args),

@@ -45,7 +45,7 @@ impl<A: Api> Leg<'_, A> {
             part.note().etag.clone().filter(|_| part.len() > 0 && total.is_none_or(|all| all > part.len()));
         let resume = resume.map(|etag| Resume { offset: part.len(), etag });
         let response = self.requests.get(self.api, &self.offer.url, resume.as_ref()).await?;
-        self.refuse_what_is_no_file(&response)?;
+        refuse_what_is_no_file(&response)?;
         let headers = response.headers();
         let range = text(headers, &CONTENT_RANGE).and_then(|text| ContentRange::read(&text));
         match (response.status().as_u16(), resume) {
@@ -107,20 +107,6 @@ impl<A: Api> Leg<'_, A> {
         }
     }
 
-    fn refuse_what_is_no_file(&self, response: &Response) -> Result<(), DownloadError> {
-        let (headers, host) = (response.headers(), host_of(response.url()));
-        let kind = text(headers, &CONTENT_TYPE).unwrap_or_default();
-        if kind.to_ascii_lowercase().starts_with("text/html") {
-            return Err(DownloadError::WebPage { host });
-        }
-        match text(headers, &CONTENT_ENCODING) {
-            Some(encoding) if !encoding.eq_ignore_ascii_case("identity") => {
-                Err(DownloadError::Encoded { host, encoding: encoding.chars().take(20).collect() })
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Takes what comes. Whatever ends it, what has come is in the part.
     async fn receive(
         &self,
@@ -164,6 +150,20 @@ impl<A: Api> Leg<'_, A> {
             Some(total) if part.len() < total && part.is_patched() => Ok(false),
             _ => self.check_size(part.len(), true).map(|()| true),
         }
+    }
+}
+
+fn refuse_what_is_no_file(response: &Response) -> Result<(), DownloadError> {
+    let (headers, host) = (response.headers(), host_of(response.url()));
+    let kind = text(headers, &CONTENT_TYPE).unwrap_or_default();
+    if kind.to_ascii_lowercase().starts_with("text/html") {
+        return Err(DownloadError::WebPage { host });
+    }
+    match text(headers, &CONTENT_ENCODING) {
+        Some(encoding) if !encoding.eq_ignore_ascii_case("identity") => {
+            Err(DownloadError::Encoded { host, encoding: encoding.chars().take(20).collect() })
+        }
+        _ => Ok(()),
     }
 }
 

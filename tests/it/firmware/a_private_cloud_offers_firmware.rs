@@ -58,7 +58,7 @@ async fn what_is_uploaded_is_offered_fetched_and_taken_back() {
     let with = NewFirmware { manifest, signature: Some("untrusted comment:".into()), ..new("1.4.0", &file) };
     let kept = admin.add(with).await.unwrap();
     assert_eq!((kept.size, kept.sha256), (250_000, Sha256::of(&file)));
-    assert_eq!(admin.list().await.unwrap(), [kept.clone()]);
+    assert_eq!(admin.list().await.unwrap(), std::slice::from_ref(&kept));
 
     let fetcher = Fetcher::new();
     let stored = fetched(&cloud, &client, &fetcher).await.unwrap();

@@ -138,11 +138,11 @@ fn answer(headers: &HeaderMap, mut bytes: Vec<u8>) -> Response {
     let total = bytes.len();
     let (status, range) = match text(header::RANGE).filter(|_| same).and_then(|range| asked(range, total)) {
         None => (StatusCode::OK, None),
-        Some(None) => {
+        Some(Asked::Beyond) => {
             bytes.clear();
             (StatusCode::RANGE_NOT_SATISFIABLE, Some(format!("bytes */{total}")))
         }
-        Some(Some((start, end))) => {
+        Some(Asked::Part(start, end)) => {
             bytes.truncate(end);
             bytes.drain(..start);
             (StatusCode::PARTIAL_CONTENT, Some(format!("bytes {start}-{}/{total}", end - 1)))
@@ -159,8 +159,17 @@ fn answer(headers: &HeaderMap, mut bytes: Vec<u8>) -> Response {
     response.body(Body::from(bytes)).expect("names and values are fit for headers")
 }
 
-/// From where to where (end excluded) of one range; `None` if it is to be ignored, `Some(None)` if there is no such part.
-fn asked(range: &str, total: usize) -> Option<Option<(usize, usize)>> {
+/// What a range asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// From where to where, end excluded.
+    Part(usize, usize),
+    /// What lies behind the end.
+    Beyond,
+}
+
+/// What one range asks for; `None` if it is to be ignored.
+fn asked(range: &str, total: usize) -> Option<Asked> {
     let (start, end) = range.strip_prefix("bytes=")?.split_once('-')?;
     let number = |text: &str| text.parse::<usize>().ok();
     let (start, end) = match (start, end) {
@@ -168,7 +177,7 @@ fn asked(range: &str, total: usize) -> Option<Option<(usize, usize)>> {
         (first, "") => (number(first)?, total),
         (first, last) => (number(first)?, number(last)?.saturating_add(1).min(total)),
     };
-    Some((start < end).then_some((start, end)))
+    Some(if start < end { Asked::Part(start, end) } else { Asked::Beyond })
 }
 
 #[cfg(test)]
@@ -177,11 +186,11 @@ mod tests {
 
     #[test]
     fn ranges_are_those_of_the_rfc() {
-        assert_eq!(asked("bytes=3-", 10), Some(Some((3, 10))));
-        assert_eq!(asked("bytes=3-5", 10), Some(Some((3, 6))));
-        assert_eq!(asked("bytes=3-99", 10), Some(Some((3, 10))));
-        assert_eq!(asked("bytes=-4", 10), Some(Some((6, 10))));
-        assert_eq!(asked("bytes=10-", 10), Some(None));
+        assert_eq!(asked("bytes=3-", 10), Some(Asked::Part(3, 10)));
+        assert_eq!(asked("bytes=3-5", 10), Some(Asked::Part(3, 6)));
+        assert_eq!(asked("bytes=3-99", 10), Some(Asked::Part(3, 10)));
+        assert_eq!(asked("bytes=-4", 10), Some(Asked::Part(6, 10)));
+        assert_eq!(asked("bytes=10-", 10), Some(Asked::Beyond));
         for ignored in ["bytes=1-2,4-5", "lines=1-2", "bytes=x-"] {
             assert_eq!(asked(ignored, 10), None, "{ignored}");
         }
