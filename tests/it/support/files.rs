@@ -52,7 +52,14 @@ pub fn good(seen: &Seen, content: &Bytes) -> Response {
 
 /// The same head, and a connection that breaks after so many bytes of the body.
 pub async fn cut(response: Response, after: usize) -> Response {
-    lengthened(response, after, stream::once(async { Err(std::io::Error::other("cut")) })).await
+    let broken = async {
+        // What was given so far is written out only when there is nothing more to be had at the moment.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        Err(std::io::Error::other("cut"))
+    };
+    lengthened(response, after, stream::once(broken)).await
 }
 
 /// The same head, and nothing more after so many bytes of the body.
