@@ -56,7 +56,7 @@ fi
 
 step 'shell scripts'
 if command -v shellcheck >/dev/null; then
-    shellcheck -x -P SCRIPTDIR packaging/*.sh .ci/run tests/lab/*.sh tests/lab/guest/{bluetoothd,init,stage1,watches}
+    shellcheck -x -P SCRIPTDIR packaging/*.sh .ci/run tests/lab/*.sh tests/smp/*.sh tests/lab/guest/{bluetoothd,init,stage1,watches}
 else
     skipped+=('the shell scripts: shellcheck is missing')
 fi

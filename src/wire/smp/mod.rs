@@ -2,7 +2,7 @@
 //! ends.
 //!
 //! The host encodes a [`Request`] and reads a [`Response`]; a simulated watch does it the other way round, in the [`Style`] of
-//! the firmware that it plays. [`Reassembler`] and [`fragments`] are for links that carry less than a message at once.
+//! the firmware that it plays. [`Reassembler`] and [`fragments()`] are for links that carry less than a message at once.
 //!
 //! Layouts and vectors: reference page on SMP, sections 1–3, 5, 13.3 and 15; `tests/golden/v1/smp.txt` holds them.
 
