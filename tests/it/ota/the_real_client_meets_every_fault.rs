@@ -19,8 +19,8 @@ use crate::support::outbox::{NOON, WATCH};
 const TRIES: u64 = 12;
 /// Bytes of image that may be under way at once: three messages of 2475.
 const WINDOW: u64 = 3 * 2_449;
-/// Asking a watch how far it is costs the beginning of the image, as much as one write holds.
-const QUESTION: u64 = 495;
+/// Asking a watch how far it is costs the beginning of the image.
+const QUESTION: u64 = 32;
 
 const MTU_498: LinkModel = LinkModel { mtu: 498, ..LinkModel::fast_2m_15ms() };
 

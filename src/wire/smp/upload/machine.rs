@@ -14,6 +14,8 @@ use crate::wire::smp::{
 
 /// Parts are cut at multiples of this, the write block of most flash. Zephyr buffers what is not, others may not.
 const ALIGN: u32 = 4;
+/// Bytes of image that a question for where the watch stands carries: the image's header, which the watch looks at.
+const QUESTION: u32 = 32;
 
 /// Requests in a row that the watch may find damaged before we believe that it means it.
 const DAMAGED: u32 = 3;
@@ -205,7 +207,11 @@ impl Upload {
             (part.image, part.upgrade) = (self.plan.number, self.plan.upgrade);
             size = self.path.piece;
         }
-        let room = part.room(size) as u32;
+        let room = match part.room(size) as u32 {
+            // Most likely the watch has it already, and only says how far it is.
+            room if self.ask && self.progress.acked > 0 => room.min(QUESTION),
+            room => room,
+        };
         let count = if room < len - off { room - room % ALIGN } else { len - off };
         part.data = self.plan.image.slice(off as usize..(off + count) as usize);
         (part, size)
