@@ -67,7 +67,15 @@ impl Outbox {
         if memory.passes(now) {
             return Ok(None);
         }
-        let step = self.write(move |tx| notice(tx, &memory, now)).await?;
+        let known = memory.lock().clone();
+        let step = match self.write(move |tx| notice(tx, &memory, now)).await {
+            Ok(step) => step,
+            Err(error) => {
+                // Nothing was corrected: the next look has to find it all again.
+                *self.house.clock_memory.lock() = known;
+                return Err(error);
+            }
+        };
         if let Some(ClockStep { by_us, corrected, left, .. }) = step {
             *self.house.clock_memory.step.lock().unwrap_or_else(PoisonError::into_inner) = step;
             tracing::warn!(

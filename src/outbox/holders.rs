@@ -19,7 +19,7 @@ use crate::wire::bridge::Seq;
 pub struct SinkHold {
     /// The sink.
     pub sink: SinkName,
-    /// Samples that wait to be sent to it.
+    /// Samples that wait to be sent to it, those in quarantine and those out of turn among them.
     pub waiting: u64,
     /// The room that their blocks take.
     pub waiting_bytes: u64,
@@ -56,8 +56,10 @@ impl Outbox {
             let (per_block, logs) = (bytes_per_block(tx)?, logs::all(tx)?);
             for sink in removal::known(tx)? {
                 let waiting = backlog(tx, &sink)?;
+                let mut counts = tx.prepare_cached(sql!("sink_counts"))?;
+                let aside = counts.query_row([&sink], |row| columns::count(row, "held"))?;
                 let mut hold = SinkHold {
-                    waiting: waiting.iter().map(|of| of.samples).sum(),
+                    waiting: waiting.iter().map(|of| of.samples).sum::<u64>() + aside,
                     waiting_bytes: waiting.iter().map(|of| of.blocks).sum::<u64>() * per_block,
                     kept_bytes: 0,
                     alone_bytes: 0,

@@ -96,6 +96,11 @@ fn text(status: &Status, now: UtcMicros) -> String {
         None => out.push_str("\nno cloud is configured: nothing is uploaded"),
     }
     let cloud = upload::nowatch();
+    if let Some(told) = &status.cloud
+        && let Some(sink) = status.sinks.iter().find(|sink| sink.name == cloud)
+    {
+        out.push_str(&sinks::out_of_turn(sink, Some(&told.upload)));
+    }
     for sink in status.sinks.iter().filter(|sink| sink.name != cloud) {
         out.push_str(&sinks::text(sink, now));
     }

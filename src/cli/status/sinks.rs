@@ -44,7 +44,17 @@ pub fn text(sink: &SinkStatus, now: UtcMicros) -> String {
     if let Some(upload) = &sink.upload {
         out.push_str(&super::held_text(upload));
     }
+    out.push_str(&out_of_turn(sink, sink.upload.as_ref()));
     out
+}
+
+/// What was passed before and is sent after all: out of quarantine, a dead letter that is tried again, or what a receiver has lost.
+pub fn out_of_turn(sink: &SinkStatus, upload: Option<&UploadStatus>) -> String {
+    let quarantined = upload.map_or(0, |upload| upload.quarantined);
+    match sink.counts.held.saturating_sub(quarantined) {
+        0 => String::new(),
+        samples => format!("\n  {} samples wait to be sent out of turn", format::count(samples)),
+    }
 }
 
 /// Whether more waits than what cannot be sent.
