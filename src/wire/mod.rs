@@ -8,6 +8,7 @@ mod base64;
 mod sha256;
 
 pub mod bridge;
+pub mod dfu;
 pub mod gatt;
 pub mod mcuboot;
 pub mod minisign;
