@@ -3,6 +3,7 @@
 use super::Foreign;
 use crate::outbox::OutboxError;
 use crate::radio::RadioError;
+use crate::wire::dfu::PackageError;
 
 /// An update that cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +66,9 @@ pub enum OtaError {
     /// The new image runs, but the watch is not well with it.
     #[error("the watch is not well with its new firmware: {0}")]
     Unwell(String),
+    /// The file is not what such a watch takes.
+    #[error(transparent)]
+    Package(#[from] PackageError),
     /// The journal cannot be written; nothing is done that is not written down first.
     #[error(transparent)]
     Outbox(#[from] OutboxError),
@@ -98,6 +102,7 @@ impl OtaError {
             | Self::NoService
             | Self::Foreign(_)
             | Self::Stranger(_)
+            | Self::Package(_)
             | Self::TooLarge { .. } => Remedy::Never,
         }
     }

@@ -5,6 +5,7 @@
 //! image, keeps it, and has shown that it is well.
 
 mod attempt;
+pub mod dfu;
 mod error;
 mod gates;
 mod progress;

@@ -32,14 +32,15 @@ pub struct Running {
     pub image: Option<Sha256>,
     /// Its version.
     pub version: String,
-    /// Whether the watch keeps it; if not, it goes back to the other one at the next start.
+    /// Whether the watch keeps it; if not, it goes back to the other one at the next start. A watch that names no images does not tell
+    /// this either: `false`, so that a person is asked to see to it.
     pub confirmed: bool,
 }
 
 /// The image in the other slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Other {
-    /// Its hash.
+    /// Its hash; that of the whole file where the watch's protocol tells none.
     pub image: Sha256,
     /// Its version.
     pub version: String,
@@ -112,20 +113,20 @@ impl Standing {
             return Next::Keep { confirmed: self.running.confirmed };
         }
         let other = self.other.as_ref();
-        let staged = other.filter(|other| target.image == Some(other.image));
+        let staged = other.filter(|other| target.image.unwrap_or(target.file) == other.image);
         if staged.is_some_and(|staged| staged.pending) {
             return Next::Reset;
         }
         if let Some(other) = other.filter(|other| other.pending) {
             return Next::Foreign(Foreign::Pending { version: other.version.clone() });
         }
-        if !self.running.confirmed {
+        if !self.running.confirmed && self.running.image.is_some() {
             return Next::Foreign(Foreign::OnTrial { version: self.running.version.clone() });
         }
         match (staged, started) {
             (Some(_), false) => Next::Test,
             (None, false) => Next::Upload,
-            (None, true) if target.image.is_some() => Next::Rejected,
+            (None, true) if self.running.image.is_some() => Next::Rejected,
             // A watch that names no images has nothing in its other slot that it could tell us of.
             (Some(_) | None, true) => Next::Reverted,
         }
@@ -194,5 +195,12 @@ mod tests {
         assert_eq!(runs("1.0.0").next(&target, false), Next::Upload);
         assert_eq!(runs("2.0.0").next(&target, true), Next::Keep { confirmed: true });
         assert_eq!(runs("1.0.0").next(&target, true), Next::Reverted);
+        // Nor does it say whether an image is on trial, and what it was given has no other name than the file's.
+        let mut staged = runs("1.0.0");
+        staged.running.confirmed = false;
+        assert_eq!(staged.next(&target, false), Next::Upload);
+        let pending = Other { image: target.file, version: "2.0.0".to_owned(), pending: true };
+        staged.other = Some(pending);
+        assert_eq!(staged.next(&target, false), Next::Reset);
     }
 }

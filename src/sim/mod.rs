@@ -1,6 +1,7 @@
 //! A simulated watch and a private cloud that speaks the NOWATCH API: for the demo, for tests, for users at home.
 
 pub mod cloud;
+pub mod dfu;
 mod on_air;
 pub mod recording;
 pub mod smp;

@@ -9,6 +9,7 @@ mod sha256;
 
 pub mod app_export;
 pub mod bridge;
+pub mod dfu;
 pub mod gatt;
 pub mod mcuboot;
 pub mod minisign;
