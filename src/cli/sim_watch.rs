@@ -1,23 +1,32 @@
 //! `nowbridge sim-watch`: a simulated watch that a daemon on this computer can reach.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 
 use super::{exit, run};
 use crate::control;
 use crate::radio::PeerAddress;
-use crate::radio::air::{self, Air, LinkModel};
+use crate::radio::air::{self, Air, LinkModel, Peripheral};
 use crate::sim::recording::{self, Recording};
+use crate::sim::smp::{Build, Pace, SmpDevice, SmpWatch, Updatable, image, serve_udp};
 use crate::sim::watch::{Flash, SimWatch, WatchOptions};
 use crate::sim::{WatchOnAir, Witnessed};
 use crate::wire::bridge::{Sample, Stream};
+use crate::wire::mcuboot::ImageVersion;
+use crate::wire::smp::Params;
 
 /// 8 MB of flash: two weeks and more.
 const FLASH_PAGES: usize = 2048;
+/// So little that a start does not take long.
+const FIRMWARE_BYTES: usize = 60_000;
+/// Zephyr's for UDP, in number as over Bluetooth.
+const BUFFERS: Params = Params { buf_size: 2048, buf_count: 4 };
 
 /// What it replays, how much it has in store, and where it is.
 #[derive(Debug, clap::Args)]
@@ -58,6 +67,14 @@ pub struct Args {
     #[arg(long, default_value_t = 20, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-500..=500))]
     drift: i32,
 
+    /// Let it take firmware over SMP, and run this version until it does
+    #[arg(long, value_name = "VERSION")]
+    firmware: Option<ImageVersion>,
+
+    /// Answer SMP on this UDP port of 127.0.0.1 as well, for the update tools of others
+    #[arg(long, value_name = "PORT", requires = "firmware")]
+    smp_udp: Option<u16>,
+
     /// Seed of everything random
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -89,19 +106,28 @@ pub fn sim_watch(args: &Args) -> anyhow::Result<u8> {
         let watch = WatchOnAir::new(power_on(args, &recording, history)?);
         let air = Air::new(model(args));
         let address = PeerAddress(args.address.to_uppercase());
+        let smp = args.firmware.map(|version| smp_watch(args, version));
         match &args.ledger {
-            None => air.place(address.clone(), watch.clone()),
-            Some(file) => air.place(address.clone(), Witnessed::new(watch.clone(), file)?),
+            None => place(&air, &address, watch.clone(), &watch, smp.as_ref()),
+            Some(file) => {
+                place(&air, &address, Witnessed::new(watch.clone(), file)?, &watch, smp.as_ref());
+            }
         }
         let listener = control::bind(&args.air, 0o600)
             .await
             .with_context(|| format!("the air cannot be served at {}", args.air.display()))?;
+        let socket = udp_socket(args).await?;
         introduce(args, &recording, &address, &watch);
 
         let stop = CancellationToken::new();
+        let answered =
+            smp.zip(socket).map(|(smp, socket)| tokio::spawn(serve_udp(socket, smp, stop.clone())));
         let served = tokio::spawn(air::serve_air(air.clone(), listener, stop.clone()));
         run::stop_on_signal(stop).await;
         served.await?;
+        if let Some(answered) = answered {
+            answered.await??;
+        }
         air.shutdown().await;
         let _ = std::fs::remove_file(&args.air);
         if let Some(file) = &args.flash {
@@ -110,6 +136,35 @@ pub fn sim_watch(args: &Args) -> anyhow::Result<u8> {
         }
         Ok(exit::OK)
     })
+}
+
+/// Its firmware: the version that was asked for, around a payload that is made up.
+fn smp_watch(args: &Args, version: ImageVersion) -> SmpWatch {
+    let mut rng = fastrand::Rng::with_seed(args.seed);
+    let payload: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(FIRMWARE_BYTES).collect();
+    let build = Build { buffers: BUFFERS, ..Build::default() };
+    SmpWatch::new(SmpDevice::new(build, &image(version, &payload, None)), Pace::nrf52())
+}
+
+fn place(
+    air: &Air,
+    address: &PeerAddress,
+    bridge: impl Peripheral,
+    watch: &WatchOnAir,
+    smp: Option<&SmpWatch>,
+) {
+    match smp {
+        None => air.place(address.clone(), bridge),
+        Some(smp) => air.place(address.clone(), Updatable::new(bridge, watch.clone(), smp.clone())),
+    }
+}
+
+async fn udp_socket(args: &Args) -> anyhow::Result<Option<UdpSocket>> {
+    let Some(port) = args.smp_udp else { return Ok(None) };
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).await;
+    let socket = socket.with_context(|| format!("UDP port {port} of 127.0.0.1 cannot be used"))?;
+    println!("SMP is answered at udp://{}.", socket.local_addr()?);
+    Ok(Some(socket))
 }
 
 fn source(args: &Args) -> anyhow::Result<Recording> {

@@ -3,6 +3,7 @@
 pub mod cloud;
 mod on_air;
 pub mod recording;
+pub mod smp;
 pub mod watch;
 mod witness;
 

@@ -11,7 +11,7 @@ mod v1;
 use std::collections::BTreeMap;
 
 /// `name = hex` lines; `#` starts a comment.
-fn vectors(text: &str) -> BTreeMap<&str, Vec<u8>> {
+pub fn vectors(text: &str) -> BTreeMap<&str, Vec<u8>> {
     text.lines()
         .map(|line| line.split('#').next().unwrap_or_default().trim())
         .filter(|line| !line.is_empty())
