@@ -119,7 +119,8 @@ const fn of_fault(fault: Fault) -> u8 {
         Fault::Busy | Fault::Stopping => TRY_LATER,
         Fault::RadioOff | Fault::NoCloud => CONFIG,
         Fault::Unreachable => UNAVAILABLE,
-        Fault::Pairing | Fault::Login => NOT_ALLOWED,
+        Fault::Firmware => DATA,
+        Fault::Pairing | Fault::Login | Fault::Trust => NOT_ALLOWED,
         Fault::Internal => SOFTWARE,
     }
 }

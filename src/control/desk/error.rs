@@ -105,6 +105,25 @@ pub enum DeskError {
     /// A day that is none, or in the wrong order.
     #[error("{0}")]
     BadDays(String),
+    /// A watch of which nothing is known yet.
+    #[error("{0} was never reached, so nobody knows what it is; wait until it was")]
+    NotMet(String),
+    /// An update that nobody has asked for.
+    #[error("no update of {0} is under way")]
+    NoUpdate(String),
+    /// Too late for a change of mind.
+    #[error(
+        "the watch was told to start its new firmware, and is seen through to the end; if it is not well with it, it goes back"
+    )]
+    TooLate,
+    /// A firmware that does not go to the watch.
+    #[error("{problem}")]
+    Firmware {
+        /// Why not, and the way out.
+        problem: String,
+        /// Whether it is sound, but not trusted.
+        about_trust: bool,
+    },
     /// The comparison with the cloud.
     #[error(transparent)]
     Verify(#[from] VerifyError),
@@ -139,6 +158,10 @@ pub enum Fault {
     Login,
     /// The configuration names no cloud.
     NoCloud,
+    /// A firmware is damaged, or not for the watch.
+    Firmware,
+    /// A firmware is not trusted, or the watch has tried it and not kept it.
+    Trust,
     /// The daemon starts or stops.
     Stopping,
     /// A fault of nowbridge or of its store.
@@ -169,7 +192,11 @@ impl DeskError {
             | Self::NoEntry(_)
             | Self::BadDays(_)
             | Self::WrongAnswer(_) => Fault::Request,
-            Self::Busy(_) | Self::Connected(_) | Self::Unsent { .. } => Fault::Busy,
+            Self::NoUpdate(_) => Fault::Request,
+            Self::Firmware { about_trust: true, .. } => Fault::Trust,
+            Self::Firmware { .. } => Fault::Firmware,
+            Self::NotMet(_) => Fault::Unreachable,
+            Self::Busy(_) | Self::Connected(_) | Self::Unsent { .. } | Self::TooLate => Fault::Busy,
             Self::RadioOff => Fault::RadioOff,
             Self::NoCloud => Fault::NoCloud,
             Self::Stopping => Fault::Stopping,
