@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::smp::{
     GattSmpLink, ImageUpload, SmpClient, SmpClientError, SmpLinkError, UploadError, UploadOptions,
@@ -16,6 +18,9 @@ use crate::wire::Sha256;
 use crate::wire::mcuboot::ImageVersion;
 use crate::wire::smp::upload::{Progress, UploadFailure};
 use crate::wire::smp::{ImageCode, MgmtCode, SlotState, SmpError};
+
+/// A watch that was told to start anew does so within this time; Zephyr waits for a quarter of a second.
+const FALLS_SILENT: Duration = Duration::from_secs(5);
 
 /// A watch that speaks SMP, over one link.
 pub struct SmpTalk<L> {
@@ -103,7 +108,10 @@ impl<L: Link> Protocol for SmpTalk<L> {
     async fn reset(&mut self) -> Result<(), OtaError> {
         // Whether or not the answer comes: it may have heard.
         self.restarted.store(true, Ordering::Relaxed);
-        self.client.reset().await.map_err(of_client)
+        self.client.reset().await.map_err(of_client)?;
+        // It answers first and starts anew a moment later; who connects before that meets the old image once more.
+        let _ = timeout(FALLS_SILENT, self.link.closed()).await;
+        Ok(())
     }
 
     async fn confirm(&mut self) -> Result<Kept, OtaError> {

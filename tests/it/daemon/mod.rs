@@ -12,6 +12,7 @@ mod a_login_needs_no_restart;
 mod a_stop_waits_for_nobody;
 #[cfg(feature = "sim")]
 mod a_watch_is_lent_to_a_phone;
+#[cfg(feature = "sim")]
 mod a_watch_is_updated;
 #[cfg(feature = "sim")]
 mod everything_arrives;
