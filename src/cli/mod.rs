@@ -81,7 +81,7 @@ enum Command {
     /// Show, fetch and check firmware for the watches
     Firmware(firmware::Args),
     /// Bring firmware to a watch
-    Update(update::Args),
+    Update(Box<update::Args>),
     /// Delete what was collected from a watch, on this computer
     Forget(forget::Args),
     /// Log in to the cloud and store the login for the daemon

@@ -86,8 +86,8 @@ async fn ask(State(control): State<Control>, body: Bytes) -> Response {
         let (parts, view) = (control.parts()?, control.updates()?);
         let seat = find(&parts.seats.borrow(), &request.watch)?.clone();
         let (reply, answered) = oneshot::channel();
-        let sent = view.requests.send(UpdateAsk { request, seat, reply }).await;
-        sent.map_err(|_| DeskError::Stopping)?;
+        let brought = view.requests.send(UpdateAsk { request, seat, reply }).await;
+        brought.map_err(|_| DeskError::Stopping)?;
         match timeout(DEADLINE, answered).await {
             Ok(Ok(answered)) => answered,
             Ok(Err(_)) => Err(DeskError::Stopping),

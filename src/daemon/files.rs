@@ -79,8 +79,8 @@ impl Files {
         });
         supervisor.start("updates".to_owned(), move |cancel| {
             let (ground, journal, rung) = (ground.clone(), journal.clone(), Arc::clone(&rung));
-            let rng = fastrand::Rng::new();
-            let updater = Updater::new(ground, journal, clock, rung, asked.subscribe(), doing.clone(), rng);
+            let dice = fastrand::Rng::new();
+            let updater = Updater::new(ground, journal, clock, rung, asked.subscribe(), doing.clone(), dice);
             async move {
                 tokio::select! {
                     () = cancel.cancelled() => Ok(()),

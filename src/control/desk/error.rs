@@ -189,13 +189,12 @@ impl DeskError {
             | Self::NameTaken(_)
             | Self::BadWindow { .. }
             | Self::NoQuestion(_)
+            | Self::NoUpdate(_)
             | Self::NoEntry(_)
             | Self::BadDays(_)
             | Self::WrongAnswer(_) => Fault::Request,
-            Self::NoUpdate(_) => Fault::Request,
             Self::Firmware { about_trust: true, .. } => Fault::Trust,
             Self::Firmware { .. } => Fault::Firmware,
-            Self::NotMet(_) => Fault::Unreachable,
             Self::Busy(_) | Self::Connected(_) | Self::Unsent { .. } | Self::TooLate => Fault::Busy,
             Self::RadioOff => Fault::RadioOff,
             Self::NoCloud => Fault::NoCloud,
@@ -203,7 +202,9 @@ impl DeskError {
             Self::Broken(_) | Self::Outbox(_) | Self::Verify(VerifyError::Outbox(_)) => Fault::Internal,
             Self::Verify(VerifyError::Cloud { source, .. }) if source.needs_login() => Fault::Login,
             Self::Radio(error) | Self::Watch(WatchError::Radio(error)) => of_radio(error),
-            Self::Verify(VerifyError::Cloud { .. }) | Self::Watch(_) | Self::Overdue(_) => Fault::Unreachable,
+            Self::Verify(VerifyError::Cloud { .. }) | Self::Watch(_) | Self::Overdue(_) | Self::NotMet(_) => {
+                Fault::Unreachable
+            }
         }
     }
 
