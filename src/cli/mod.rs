@@ -94,7 +94,7 @@ enum Command {
     Cloud(cloud::Args),
     /// Run a simulated watch that a daemon on this computer can reach
     #[cfg(feature = "sim")]
-    SimWatch(sim_watch::Args),
+    SimWatch(Box<sim_watch::Args>),
 }
 
 impl Cli {

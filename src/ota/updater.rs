@@ -226,12 +226,13 @@ impl<G: Ground> Updater<G> {
     async fn failed(&self, update: &UpdateRow, detail: String) -> Result<Duration, OutboxError> {
         let tries = update.attempts + 1;
         if tries >= TRIES {
-            let detail = match update.started {
-                false => format!("given up after {tries} tries: {detail}"),
-                true => format!(
+            let detail = if update.started {
+                format!(
                     "given up after {tries} tries, with the watch on its way to the new image: {detail}. Unless it shows that it is \
                      well with it, it goes back by itself at its next restart"
-                ),
+                )
+            } else {
+                format!("given up after {tries} tries: {detail}")
             };
             tracing::warn!(update = %update.key, %detail, "The update has failed.");
             self.outbox.begin_update_step(update.key, UpdateStep::Failed, detail).await?;
