@@ -119,8 +119,8 @@ const fn of_fault(fault: Fault) -> u8 {
         Fault::Busy | Fault::Stopping => TRY_LATER,
         Fault::RadioOff | Fault::NoCloud => CONFIG,
         Fault::Unreachable => UNAVAILABLE,
-        Fault::Pairing | Fault::Login => NOT_ALLOWED,
-        Fault::Damaged => DATA,
+        Fault::Pairing | Fault::Login | Fault::Trust => NOT_ALLOWED,
+        Fault::Damaged | Fault::Firmware => DATA,
         Fault::CannotWrite => CANNOT_CREATE,
         Fault::Internal => SOFTWARE,
     }

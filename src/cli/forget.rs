@@ -12,7 +12,7 @@ use crate::outbox::{ForgetOptions, Forgetting, Forgotten};
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[command(
-    after_help = "Deletes the watch's measurements, batches, receipts, dead letters, gaps, clock comparisons and sessions from the outbox, and overwrites them in \
+    after_help = "Deletes the watch's measurements, batches, receipts, dead letters, gaps, clock comparisons, sessions and firmware updates from the outbox, and overwrites them in \
 its files. What was uploaded stays in the cloud: delete it there, with DELETE /v1/measurement or in the app. How far the watch was read is remembered, so that \
 what it still has does not come back, unless --and-refetch. The pairing stays: `nowbridge unpair` ends it. Exports and backups stay, too."
 )]

@@ -17,6 +17,7 @@ mod radio;
 mod run;
 mod status;
 mod sync_now;
+mod update;
 mod verify;
 mod why;
 
@@ -79,6 +80,8 @@ enum Command {
     Verify(verify::Args),
     /// Show, fetch and check firmware for the watches
     Firmware(firmware::Args),
+    /// Bring firmware to a watch
+    Update(Box<update::Args>),
     /// Delete what was collected from a watch, on this computer
     Forget(forget::Args),
     /// Log in to the cloud and store the login for the daemon
@@ -91,7 +94,7 @@ enum Command {
     Cloud(Box<cloud::Args>),
     /// Run a simulated watch that a daemon on this computer can reach
     #[cfg(feature = "sim")]
-    SimWatch(sim_watch::Args),
+    SimWatch(Box<sim_watch::Args>),
 }
 
 impl Cli {
@@ -139,6 +142,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<u8> {
         Command::Export(args) => export::export(&cli.config()?, args),
         Command::Verify(args) => verify::verify(&cli.config()?, args),
         Command::Firmware(args) => firmware::firmware(&cli.config()?, args),
+        Command::Update(args) => update::update(&cli.config()?, args),
         Command::Forget(args) => forget::forget(&cli.config()?, args),
         Command::Login(args) => login::login(&cli.config()?, args),
         #[cfg(feature = "sim")]

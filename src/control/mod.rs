@@ -26,6 +26,12 @@
 //! POST /v1/outbox/forget-sink {sink}                give up on one that is no longer configured -> SinkEnd
 //! POST /v1/verify        {from?, to?, repair?}      compare with the cloud -> VerifyLine, one JSON object a line
 //! POST /v1/forget        {watch, even_unsent?, and_refetch?} -> Forgotten
+//!
+//! PUT  /v1/firmware      the bytes of a file        keep it for an update -> FirmwareAnswer
+//! POST /v1/update        {watch, file?, version?, again?, allow_downgrade?, dry_run?} -> UpdateAnswer
+//! GET  /v1/update        ?watch                     updates under way and the latest -> UpdatesAnswer
+//! POST /v1/update/cancel {watch}                    -> the update that was called off
+//!
 //! GET  /v1/export        ?watch&stream&from&to      every sample -> ExportLine, one JSON object a line
 //! ```
 //!
@@ -43,6 +49,8 @@ mod radio_routes;
 mod server;
 mod stage;
 mod status;
+mod update_routes;
+mod updates;
 mod verify_route;
 
 pub use client::{Client, ControlError};
@@ -60,3 +68,7 @@ pub use ledger::{
 pub use server::{bind, serve};
 pub use stage::{CloudView, Parts, RadioView, SinkView, Stage};
 pub use status::{Asked, CloudStatus, DaemonStatus, FailingLoop, RadioStatus, SinkStatus, StageName, Status};
+pub use updates::{
+    CheckRow, FirmwareAnswer, UpdateAnswer, UpdateAsk, UpdateRequest, UpdateStatus, UpdatesAnswer,
+    UpdatesView,
+};

@@ -25,6 +25,7 @@ use super::listener::Limited;
 use super::radio_routes;
 use super::stage::{Changes, Stage};
 use super::status::Asked;
+use super::update_routes;
 use super::verify_route;
 use crate::measurement::UtcMicros;
 
@@ -92,6 +93,7 @@ pub async fn serve(
         .merge(radio_routes::routes())
         .merge(ledger_routes::routes())
         .merge(verify_route::routes())
+        .merge(update_routes::routes())
         .layer(map_response(last_of_its_connection))
         .with_state(control);
     axum::serve(Limited::new(listener), router).with_graceful_shutdown(ending.cancelled_owned()).await
@@ -207,7 +209,8 @@ pub(super) fn complain(complaint: &Complaint) -> Response {
         Fault::RadioOff | Fault::NoCloud | Fault::Stopping | Fault::Unreachable => {
             StatusCode::SERVICE_UNAVAILABLE
         }
-        Fault::Pairing | Fault::Login => StatusCode::FORBIDDEN,
+        Fault::Firmware => StatusCode::UNPROCESSABLE_ENTITY,
+        Fault::Pairing | Fault::Login | Fault::Trust => StatusCode::FORBIDDEN,
         Fault::CannotWrite => StatusCode::INSUFFICIENT_STORAGE,
         Fault::Damaged | Fault::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     };

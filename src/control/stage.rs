@@ -8,8 +8,10 @@ use tokio::sync::{Notify, watch};
 
 use super::desk::{RadioDesk, Seat};
 use super::status::{CloudStatus, DaemonStatus, FailingLoop, RadioStatus, SinkStatus, StageName, Status};
+use super::updates::UpdatesView;
 use crate::cloud::{AuthState, Client};
 use crate::measurement::UtcMicros;
+use crate::ota::Doing;
 use crate::outbox::{Outbox, OutboxError, SinkName, SinkRow};
 use crate::radio::RadioState;
 use crate::sync::{ClockStatus, RecoveryCounts, WatchStatus};
@@ -44,6 +46,8 @@ pub struct Parts {
     pub sinks: Vec<SinkView>,
     /// Said when there is something to send.
     pub arrivals: Arc<Notify>,
+    /// Firmware for the watches; `None` without a radio.
+    pub updates: Option<UpdatesView>,
     /// Loops that wait to be started again.
     pub failing: watch::Receiver<Vec<FailingLoop>>,
 }
@@ -105,6 +109,7 @@ impl Stage {
                 sinks: Vec::new(),
                 holders: Vec::new(),
                 outbox: None,
+                updates: Vec::new(),
             });
         };
         let sink = parts.cloud.as_ref().map_or_else(upload::nowatch, |cloud| cloud.sink.clone());
@@ -122,7 +127,12 @@ impl Stage {
         let sinks = sinks(&parts.outbox, &parts.sinks).await?;
         let clock = Some(*parts.time.borrow());
         let holders = if outbox.room.is_ample() { Vec::new() } else { parts.outbox.sink_holds().await? };
-        Ok(Status { daemon, clock, radio, watches, cloud, sinks, holders, outbox: Some(outbox) })
+        let seats = parts.seats.borrow().clone();
+        let updates = match &parts.updates {
+            Some(view) => view.open(&parts.outbox, &seats).await?,
+            None => Vec::new(),
+        };
+        Ok(Status { daemon, clock, radio, watches, cloud, sinks, holders, outbox: Some(outbox), updates })
     }
 }
 
@@ -160,6 +170,7 @@ pub(super) struct Changes {
     auth: Option<watch::Receiver<AuthState>>,
     time: Option<watch::Receiver<ClockStatus>>,
     failing: Option<watch::Receiver<Vec<FailingLoop>>>,
+    updates: Option<watch::Receiver<Doing>>,
 }
 
 impl Stage {
@@ -179,6 +190,7 @@ impl Stage {
             auth: cloud.map(|cloud| from_now_on(&cloud.auth)),
             time: Some(from_now_on(&parts.time)),
             failing: Some(from_now_on(&parts.failing)),
+            updates: parts.updates.as_ref().map(|updates| from_now_on(&updates.doing)),
         }
     }
 }
@@ -194,10 +206,12 @@ impl Changes {
         let auth = self.auth.iter_mut().map(|auth| changed(auth).boxed());
         let time = self.time.iter_mut().map(|time| changed(time).boxed());
         let failing = self.failing.iter_mut().map(|failing| changed(failing).boxed());
+        let updates = self.updates.iter_mut().map(|updates| changed(updates).boxed());
         // One that is always there, as there must be something to wait for.
         let never = std::iter::once(std::future::pending().boxed());
         let radio = radio.chain(recovery).chain(seats).chain(watches);
-        select_all(radio.chain(upload).chain(auth).chain(time).chain(failing).chain(never)).await;
+        select_all(radio.chain(upload).chain(auth).chain(time).chain(failing).chain(updates).chain(never))
+            .await;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::updates::UpdateStatus;
 use crate::cloud::AuthState;
 use crate::measurement::UtcMicros;
 use crate::outbox::{SinkCounts, SinkHold, SinkName, Summary};
@@ -32,6 +33,9 @@ pub struct Status {
     pub holders: Vec<SinkHold>,
     /// What is stored; `None` until the outbox is open.
     pub outbox: Option<Summary>,
+    /// Firmware on its way to a watch, or waiting for it.
+    #[serde(default)]
+    pub updates: Vec<UpdateStatus>,
 }
 
 /// The radio.

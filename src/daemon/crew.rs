@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use super::supervisor::{Looper, Supervisor};
 use super::wiring::watcher_config;
@@ -29,6 +29,8 @@ pub struct Kit<C> {
     pub arrivals: Arc<Notify>,
     /// What the watchers share among themselves.
     pub shared: Shared,
+    /// Whoever has the radio for something that no watcher may disturb: a person's errand, or an update. One at a time.
+    pub errand: Arc<Semaphore>,
 }
 
 /// The watchers. One task owns them.
@@ -173,6 +175,7 @@ impl<C: Central> Crew<C> {
             name: post.config.name.clone(),
             status: post.status.subscribe(),
             sync_now: Some(Arc::clone(&post.signals.sync_now)),
+            updating: Some(post.signals.updating.clone()),
         };
         self.seats.send_replace(self.posts.iter().map(seat).collect());
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +35,7 @@ struct UnderWay {
     plan: Plan,
     news: mpsc::Sender<News>,
     answers: mpsc::Sender<Answered>,
+    _errand: OwnedSemaphorePermit,
 }
 
 /// What came of a job.
@@ -89,8 +90,11 @@ impl<C: Central> Desk<C> {
             Some(under_way) => Err(DeskError::Busy(under_way.plan.to_string())),
             None => Plan::new(job, &self.crew.seats().borrow()),
         };
-        let (plan, (news, told)) = match planned {
-            Ok(plan) => (plan, control::news()),
+        let busy = |_| DeskError::Busy("a watch's update".to_owned());
+        let errand = Arc::clone(&self.kit.errand);
+        let begun = planned.and_then(|plan| Ok((plan, errand.try_acquire_owned().map_err(busy)?)));
+        let (plan, errand, (news, told)) = match begun {
+            Ok((plan, errand)) => (plan, errand, control::news()),
             Err(error) => return drop(reply.send(Err(error))),
         };
         // There is room for the first.
@@ -112,7 +116,7 @@ impl<C: Central> Desk<C> {
                 () = listened_to.closed() => Ok(Outcome::Abandoned),
             }
         });
-        self.under_way = Some(UnderWay { plan, news, answers: sender });
+        self.under_way = Some(UnderWay { plan, news, answers: sender, _errand: errand });
     }
 
     fn answer(&self, answered: Answered) {

@@ -4,13 +4,14 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::DaemonError;
 use super::arrivals::{self, Ear, Signals};
 use super::crew::{Crew, Kit};
 use super::desk::Desk;
+use super::files::Files;
 use super::service::Notifier;
 use super::sinks::{Sink, Start};
 use super::spells::Spells;
@@ -35,7 +36,19 @@ pub async fn run<C: Central>(
     notifier: Notifier,
     cancel: CancellationToken,
 ) -> Result<(), DaemonError> {
-    let Wiring { paths, socket_mode, central, links, watches, cloud, sinks, limits, clock } = wiring;
+    let Wiring {
+        paths,
+        socket_mode,
+        central,
+        links,
+        watches,
+        cloud,
+        sinks,
+        firmware,
+        firmware_policy: policy,
+        limits,
+        clock,
+    } = wiring;
     paths.create()?;
     // Before the socket: a probe of the socket is no lock, and of two daemons one must find out before it replaces anything.
     let claim = Outbox::claim(&paths.state_dir).await?;
@@ -52,8 +65,18 @@ pub async fn run<C: Central>(
         let supervisor = Supervisor::new(cancel.clone(), clock);
         let client = cloud.as_ref().map(|cloud| cloud.client.clone());
         let (supervised, store) = (supervisor.clone(), outbox.clone());
-        let plant =
-            Plant { supervisor: supervised, outbox: store, clock, central, links, watches, cloud, sinks };
+        let files = Files { dir: paths.firmware(), config: firmware, policy, keep_free: limits.keep_free };
+        let plant = Plant {
+            supervisor: supervised,
+            outbox: store,
+            clock,
+            central,
+            links,
+            watches,
+            cloud,
+            sinks,
+            files,
+        };
         let parts = plant.start().await?;
         stage.send_replace(Stage::Running(Arc::new(parts)));
         notifier.ready();
@@ -113,34 +136,38 @@ struct Plant<C> {
     watches: Vec<WatcherConfig>,
     cloud: Option<Cloud>,
     sinks: Vec<Sink>,
+    files: Files,
 }
 
 impl<C: Central> Plant<C> {
     /// Starts every loop.
     async fn start(self) -> Result<Parts, DaemonError> {
-        let Self { supervisor, outbox, clock, central, links, watches, cloud, sinks } = self;
+        let Self { supervisor, outbox, clock, central, links, watches, cloud, sinks, files } = self;
         let signals = Signals::default();
         let arrivals = Arc::clone(&signals.arrivals);
         // Before the first watch is reached: nothing may be dated by a clock that is known to be wrong.
         clock.ask(false).await;
-        let (radio, seats, desk) = match central {
-            None => (None, at_rest(&watches), None),
+        let client = cloud.as_ref().map(|cloud| cloud.client.clone());
+        let (radio, seats, desk, updates) = match central {
+            None => (None, at_rest(&watches), None, None),
             Some(central) => {
                 let (outbox, supervisor, arrivals) =
                     (outbox.clone(), supervisor.clone(), Arc::clone(&arrivals));
                 let recovery = Recovery::new(links.power_cycle);
                 let radio = RadioView { state: central.state(), recovery: recovery.counts() };
                 let shared = Shared { slots: Slots::new(links.most), recovery };
-                let kit = Kit { central, outbox, clock, supervisor, arrivals, shared };
-                let (seats, desk) = open_desk(kit, watches).await?;
-                (Some(radio), seats, Some(desk))
+                let errand = Arc::new(Semaphore::new(1));
+                let kit = Kit { central, outbox, clock, supervisor, arrivals, shared, errand };
+                let (seats, desk) = open_desk(kit.clone(), watches).await?;
+                let updates = files.start(kit, client, &seats);
+                (Some(radio), seats, Some(desk), Some(updates))
             }
         };
         let time = keep_time(&supervisor, &outbox, clock, &seats, &signals);
         keep_tidy(&supervisor, &outbox);
         let failing = supervisor.failing();
         let (cloud, sinks) = start_uploads(&supervisor, &outbox, clock, (cloud, sinks), signals);
-        let parts = Parts { outbox, radio, seats, desk, time, cloud, sinks, arrivals, failing };
+        let parts = Parts { outbox, radio, seats, desk, time, cloud, sinks, arrivals, updates, failing };
         note_spells(&supervisor, &parts, clock);
         Ok(parts)
     }
@@ -182,7 +209,7 @@ fn at_rest(watches: &[WatcherConfig]) -> watch::Receiver<Vec<Seat>> {
         tracing::warn!(watch = %config.address, "The radio is off; this watch is not looked for.");
         let status = WatchStatus { state: WatchState::RadioOff, ..config.initial_status() };
         let (address, name) = (config.address.clone(), config.name.clone());
-        Seat { address, name, status: watch::channel(status).1, sync_now: None }
+        Seat { address, name, status: watch::channel(status).1, sync_now: None, updating: None }
     };
     watch::channel(watches.iter().map(seat).collect()).1
 }

@@ -7,6 +7,7 @@ mod arrivals;
 mod crew;
 mod desk;
 mod error;
+mod files;
 mod lifecycle;
 mod pairing;
 mod plan;
@@ -15,6 +16,8 @@ mod service;
 mod sinks;
 mod spells;
 mod supervisor;
+mod update_desk;
+mod updates;
 mod wiring;
 
 pub use error::DaemonError;

@@ -6,9 +6,12 @@ use jiff::tz::TimeZone;
 
 use crate::clock::Clock;
 use crate::cloud::{BaseUrl, Client, ClientConfig, Credentials, FirmwareRoutes};
-use crate::config::{Config, LinksConfig, OutboxConfig, Paths, SecretSource, WatchConfig, WatchMode};
+use crate::config::{
+    Config, FirmwareConfig, LinksConfig, OutboxConfig, Paths, SecretSource, WatchConfig, WatchMode,
+};
 use crate::daemon::DaemonError;
 use crate::daemon::sinks::Sink;
+use crate::firmware::Policy;
 use crate::sync::{Mode, QuietHours, WatcherConfig};
 use crate::upload::{self, UploaderConfig};
 
@@ -28,6 +31,10 @@ pub struct Wiring<C> {
     pub cloud: Option<Cloud>,
     /// Where measurements go besides the cloud.
     pub sinks: Vec<Sink>,
+    /// What may be fetched for the watches, from where, and what happens by itself.
+    pub firmware: FirmwareConfig,
+    /// How far it has to be trusted.
+    pub firmware_policy: Policy,
     /// How much room the outbox may take.
     pub limits: OutboxConfig,
     /// Wall time.
@@ -55,6 +62,8 @@ impl<C> Wiring<C> {
             watches: config.watches.iter().map(watcher_config).collect(),
             cloud: cloud(config, clock)?,
             sinks: Sink::all(config, clock)?,
+            firmware: config.firmware.clone(),
+            firmware_policy: Policy::from(&config.firmware_trust),
             limits: config.outbox,
             clock,
         })

@@ -198,6 +198,35 @@ impl FirmwareStore {
         Ok(Some(Stored { sha256, path, bytes: bytes.into(), papers }))
     }
 
+    /// Keeps a file that somebody has here, under its hash. Nothing of it is judged.
+    pub async fn put(
+        &self,
+        bytes: Bytes,
+        papers: Papers,
+        label: Label,
+        keep_free: u64,
+    ) -> Result<Sha256, StoreError> {
+        let store = self.clone();
+        off_thread(move || store.put_now(&bytes, &papers, &label, keep_free)).await
+    }
+
+    fn put_now(
+        &self,
+        bytes: &[u8],
+        papers: &Papers,
+        label: &Label,
+        keep_free: u64,
+    ) -> Result<Sha256, StoreError> {
+        let _lock = self.lock()?;
+        let sha256 = Sha256::of(bytes);
+        self.check_room(bytes.len() as u64, keep_free)?;
+        let half = self.beside(&sha256, "part");
+        replace(&half, bytes)?;
+        self.annotate(&sha256, papers, label)?;
+        self.adopt(&half, &sha256)?;
+        Ok(sha256)
+    }
+
     /// What lies there, newest first. A folder that is not there holds nothing.
     pub async fn list(&self) -> Result<Vec<Entry>, StoreError> {
         let store = self.clone();

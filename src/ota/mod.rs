@@ -12,6 +12,8 @@ mod progress;
 mod protocol;
 pub mod smp;
 mod standing;
+mod station;
+mod talk;
 mod updater;
 
 pub use attempt::{Attempt, Ending};
@@ -20,4 +22,6 @@ pub use gates::{BATTERY_WORD, Conditions, Gate, LEAST_BATTERY, LEAST_SIGNAL, gat
 pub use progress::{Leave, Progress};
 pub use protocol::{Kept, Protocol, Sent, Station};
 pub use standing::{Foreign, Next, Other, Running, Standing, Target};
+pub use station::{About, WatchStation};
+pub use talk::SmpTalk;
 pub use updater::{Doing, Ground, NoImage, Updater};

@@ -41,6 +41,13 @@ pub trait Ground: Send + Sync {
 
     /// Makes everyone else let go of the watch until the station is dropped.
     fn lease(&self, update: &UpdateRow) -> impl Future<Output = Result<Self::Station, OtaError>> + Send;
+
+    /// Takes down what an update that has ended teaches about the next.
+    fn ended(
+        &self,
+        update: &UpdateRow,
+        ending: Ending,
+    ) -> impl Future<Output = Result<(), OutboxError>> + Send;
 }
 
 /// An image that cannot be had.
@@ -141,10 +148,16 @@ impl<G: Ground> Updater<G> {
                 return self.failed(update, detail).await;
             }
         }
+        // Fetching takes its time: it may have been called off, and another one asked for.
+        let open = self.outbox.open_update(update.device).await?;
+        if open.is_none_or(|open| open.key != update.key) {
+            return Ok(Duration::ZERO);
+        }
         match self.attempt(update, image).await {
             None => Ok(Duration::ZERO),
             Some(Ok(ending)) => {
                 tracing::info!(update = %update.key, watch = %update.device, to = update.to, ?ending, "The update has ended.");
+                self.ground.ended(update, ending).await?;
                 Ok(Duration::ZERO)
             }
             Some(Err(OtaError::Outbox(error))) => Err(error),

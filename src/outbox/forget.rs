@@ -76,6 +76,10 @@ const OF_A_LOG: [Step; 10] = [
     Step { delete: sql!("forget_removed"), count: |told| &mut told.others },
 ];
 
+/// Updates, an open one among them, what the watch has not kept, and how far its firmware was trusted.
+const OF_ITS_FIRMWARE: [&str; 4] =
+    [sql!("forget_update_step"), sql!("forget_update"), sql!("forget_refused"), sql!("forget_trust")];
+
 impl Outbox {
     /// Forgets a watch, unless something of it was never sent to one of `sinks` (or to anybody who was ever sent to).
     pub async fn forget(
@@ -114,6 +118,9 @@ impl Outbox {
         }
         let of_it = vec![device.0.to_vec().into(), begun.0.into()];
         told.sessions = self.erase(sql!("forget_session"), of_it).await?;
+        for delete in OF_ITS_FIRMWARE {
+            told.others += self.erase(delete, vec![device.0.to_vec().into()]).await?;
+        }
         for peer in peers {
             let subject = format!("watch {}", peer.address);
             told.others += self.erase(sql!("forget_spell"), vec![subject.into()]).await?;

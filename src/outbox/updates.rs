@@ -76,6 +76,8 @@ pub struct NewUpdate {
     pub version: String,
     /// Who wants it.
     pub asked_by: AskedBy,
+    /// Whether a person lets it be older than what runs.
+    pub allow_downgrade: bool,
 }
 
 /// An update on record.
@@ -97,6 +99,8 @@ pub struct UpdateRow {
     pub to: String,
     /// Who wanted it.
     pub asked_by: AskedBy,
+    /// Whether a person lets it be older than what runs.
+    pub allow_downgrade: bool,
     /// How far it is.
     pub step: UpdateStep,
     /// Whether the watch was told to start the new image.
@@ -221,8 +225,8 @@ impl Outbox {
             if open(tx, new.device)?.is_some() {
                 return Ok(None);
             }
-            let NewUpdate { device, file, image, size, version, asked_by } = new;
-            let values = params![device, file, image, size, version, asked_by, now];
+            let NewUpdate { device, file, image, size, version, asked_by, allow_downgrade } = new;
+            let values = params![device, file, image, size, version, asked_by, now, allow_downgrade];
             let key = tx.prepare_cached(sql!("update_ask"))?.query_row(values, |row| row.get(0))?;
             log(tx, key, UpdateStep::Offered, "", now)?;
             Ok(Some(tx.prepare_cached(sql!("update_get"))?.query_row([key], row)?))
@@ -415,6 +419,7 @@ fn row(row: &Row<'_>) -> rusqlite::Result<UpdateRow> {
         from: row.get("from_version")?,
         to: row.get("to_version")?,
         asked_by: row.get("asked_by")?,
+        allow_downgrade: row.get("allow_downgrade")?,
         step: row.get("step")?,
         started: row.get("started")?,
         attempts: row.get("attempts")?,

@@ -18,6 +18,7 @@ pub mod air;
 pub mod bluez;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -154,4 +155,51 @@ pub trait Link: Send + Sync + 'static {
 
     /// Closes the link. Closing a closed link is a no-op.
     fn disconnect(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// One link in several hands: a driver and an updater, say. It is dropped with the last of them.
+impl<L: Link> Link for Arc<L> {
+    fn characteristics(&self) -> Vec<Uuid> {
+        (**self).characteristics()
+    }
+
+    fn profile(&self) -> Vec<Attribute> {
+        (**self).profile()
+    }
+
+    fn mtu(&self) -> u16 {
+        (**self).mtu()
+    }
+
+    fn read(&self, characteristic: Uuid) -> impl Future<Output = Result<Vec<u8>, RadioError>> + Send {
+        (**self).read(characteristic)
+    }
+
+    fn write(
+        &self,
+        characteristic: Uuid,
+        value: Vec<u8>,
+        mode: WriteMode,
+    ) -> impl Future<Output = Result<(), RadioError>> + Send {
+        (**self).write(characteristic, value, mode)
+    }
+
+    fn subscribe(
+        &self,
+        characteristic: Uuid,
+    ) -> impl Future<Output = Result<Notifications, RadioError>> + Send {
+        (**self).subscribe(characteristic)
+    }
+
+    fn unsubscribe(&self, characteristic: Uuid) -> impl Future<Output = Result<(), RadioError>> + Send {
+        (**self).unsubscribe(characteristic)
+    }
+
+    fn closed(&self) -> impl Future<Output = LinkClosed> + Send {
+        (**self).closed()
+    }
+
+    fn disconnect(&self) -> impl Future<Output = ()> + Send {
+        (**self).disconnect()
+    }
 }

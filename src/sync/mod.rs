@@ -24,7 +24,7 @@ pub use quiet::QuietHours;
 pub use recovery::{Recovery, RecoveryCounts};
 pub use report::{FailureKind, Outcome, SessionReport};
 pub use session::collect;
-pub use slots::Slots;
+pub use slots::{Slot, Slots};
 pub use status::{Progress, WaitReason, WatchCounts, WatchState, WatchStatus};
 pub use timekeeper::{ClockStatus, Timekeeper};
 pub use watcher::{Mode, Shared, Watcher, WatcherConfig, WatcherSignals};

@@ -67,7 +67,7 @@ pub fn firmware(config: &Config, args: &Args) -> anyhow::Result<u8> {
 }
 
 /// The whole of a file of at most `most` bytes.
-fn read(path: &Path, most: u64) -> Result<Vec<u8>, BadFile> {
+pub fn read(path: &Path, most: u64) -> Result<Vec<u8>, BadFile> {
     let unreadable = |source| BadFile::Unreadable { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     File::open(path).map_err(unreadable)?.take(most + 1).read_to_end(&mut bytes).map_err(unreadable)?;

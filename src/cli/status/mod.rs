@@ -9,6 +9,7 @@ use std::pin::pin;
 
 use futures_util::StreamExt;
 
+use super::update::update_line;
 use super::{daemon, exit, format, small_runtime};
 use crate::clock::Clock;
 use crate::cloud::AuthState;
@@ -87,6 +88,10 @@ fn text(status: &Status, now: UtcMicros) -> String {
         out.push_str(
             "\nno watch is configured or paired: nothing is collected; `nowbridge scan` shows those around",
         );
+    }
+    for update in &status.updates {
+        let (watch, to) = (format::safe(&update.watch), format::safe(&update.to));
+        let _ = write!(out, "\nupdate of {watch} to {to}: {}", update_line(update, now));
     }
     match &status.cloud {
         Some(cloud) => out.push_str(&cloud_text(cloud, now)),

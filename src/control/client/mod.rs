@@ -3,6 +3,7 @@
 mod ledger;
 mod lines;
 mod radio;
+mod updates;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -119,6 +119,25 @@ pub enum DeskError {
     /// A day that is none, or in the wrong order.
     #[error("{0}")]
     BadDays(String),
+    /// A watch of which nothing is known yet.
+    #[error("{0} was never reached, so nobody knows what it is; wait until it was")]
+    NotMet(String),
+    /// An update that nobody has asked for.
+    #[error("no update of {0} is under way")]
+    NoUpdate(String),
+    /// Too late for a change of mind.
+    #[error(
+        "the watch was told to start its new firmware, and is seen through to the end; if it is not well with it, it goes back"
+    )]
+    TooLate,
+    /// A firmware that does not go to the watch.
+    #[error("{problem}")]
+    Firmware {
+        /// Why not, and the way out.
+        problem: String,
+        /// Whether it is sound, but not trusted.
+        about_trust: bool,
+    },
     /// The comparison with the cloud.
     #[error(transparent)]
     Verify(#[from] VerifyError),
@@ -153,6 +172,10 @@ pub enum Fault {
     Login,
     /// The configuration names no cloud.
     NoCloud,
+    /// A firmware is damaged, or not for the watch.
+    Firmware,
+    /// A firmware is not trusted, or the watch has tried it and not kept it.
+    Trust,
     /// The daemon starts or stops.
     Stopping,
     /// The outbox is damaged.
@@ -184,12 +207,15 @@ impl DeskError {
             | Self::NameTaken(_)
             | Self::BadWindow { .. }
             | Self::NoQuestion(_)
+            | Self::NoUpdate(_)
             | Self::NoEntry(_)
             | Self::BadDays(_)
             | Self::SinkConfigured(_)
             | Self::UnknownSink { .. }
             | Self::WrongAnswer(_) => Fault::Request,
-            Self::Busy(_) | Self::Connected(_) | Self::Unsent { .. } => Fault::Busy,
+            Self::Firmware { about_trust: true, .. } => Fault::Trust,
+            Self::Firmware { .. } => Fault::Firmware,
+            Self::Busy(_) | Self::Connected(_) | Self::Unsent { .. } | Self::TooLate => Fault::Busy,
             Self::RadioOff => Fault::RadioOff,
             Self::NoCloud => Fault::NoCloud,
             Self::Stopping => Fault::Stopping,
@@ -197,7 +223,9 @@ impl DeskError {
             Self::Broken(_) => Fault::Internal,
             Self::Verify(VerifyError::Cloud { source, .. }) if source.needs_login() => Fault::Login,
             Self::Radio(error) | Self::Watch(WatchError::Radio(error)) => of_radio(error),
-            Self::Verify(VerifyError::Cloud { .. }) | Self::Watch(_) | Self::Overdue(_) => Fault::Unreachable,
+            Self::Verify(VerifyError::Cloud { .. }) | Self::Watch(_) | Self::Overdue(_) | Self::NotMet(_) => {
+                Fault::Unreachable
+            }
         }
     }
 

@@ -19,6 +19,8 @@ pub struct Seat {
     pub status: watch::Receiver<WatchStatus>,
     /// Asks for a session now; `None` without a radio.
     pub sync_now: Option<Arc<Notify>>,
+    /// Has it let go of the watch, for new firmware; `None` without a radio.
+    pub updating: Option<watch::Sender<bool>>,
 }
 
 impl Seat {
@@ -74,7 +76,7 @@ mod tests {
     fn seat(address: &str, name: Option<&str>) -> Seat {
         let (address, name) = (PeerAddress(address.to_owned()), name.map(str::to_owned));
         let status = crate::control::status::some_watch(address.clone(), name.clone(), WatchState::Stopped);
-        Seat { address, name, status: watch::channel(status).1, sync_now: None }
+        Seat { address, name, status: watch::channel(status).1, sync_now: None, updating: None }
     }
 
     #[test]

@@ -12,6 +12,8 @@ CREATE TABLE firmware_update (
     from_version TEXT,
     to_version   TEXT NOT NULL,
     asked_by     TEXT NOT NULL CHECK (asked_by IN ('person', 'policy')),
+    -- Whether a person lets it be older than what runs.
+    allow_downgrade INTEGER NOT NULL DEFAULT 0 CHECK (allow_downgrade IN (0, 1)),
     step         TEXT NOT NULL,
     -- Whether the watch was told to start the image: from then on, an old image that runs means that the new one was not kept.
     started      INTEGER NOT NULL DEFAULT 0 CHECK (started IN (0, 1)),

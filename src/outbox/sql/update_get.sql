@@ -1,1 +1,1 @@
-SELECT id, device_id, file_sha256, image_sha256, size, from_version, to_version, asked_by, step, started, attempts, not_before_us, detail, sent_bytes, resent_bytes, asked_us, ended_us FROM firmware_update WHERE id = ?1
+SELECT id, device_id, file_sha256, image_sha256, size, from_version, to_version, asked_by, allow_downgrade, step, started, attempts, not_before_us, detail, sent_bytes, resent_bytes, asked_us, ended_us FROM firmware_update WHERE id = ?1

@@ -11,9 +11,10 @@ use std::time::Duration;
 use fastrand::Rng;
 use nowbridge::clock::{Clock, Synchrony};
 use nowbridge::cloud::{Api, BaseUrl, Client, ClientConfig, MeasurementQuery, Sort};
-use nowbridge::config::{LinksConfig, OutboxConfig, Paths};
+use nowbridge::config::{FirmwareConfig, LinksConfig, OutboxConfig, Paths};
 use nowbridge::control;
 use nowbridge::daemon::{self, Cloud, DaemonError, Notifier, Wiring};
+use nowbridge::firmware::Policy;
 use nowbridge::measurement::{Day, Kind, Quality, UtcMicros};
 use nowbridge::outbox::Outbox;
 use nowbridge::radio::air::{AirCentral, Faults, LinkModel};
@@ -159,6 +160,8 @@ impl Soak {
             watches: vec![watch],
             cloud: Some(Cloud { client, uploader, consent_check_every: HOUR }),
             sinks: Vec::new(),
+            firmware: FirmwareConfig::default(),
+            firmware_policy: Policy::default(),
             limits: if self.has_room { limits } else { OutboxConfig { keep_free: NO_ROOM, ..limits } },
             clock,
         };

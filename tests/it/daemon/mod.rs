@@ -13,6 +13,8 @@ mod a_stop_waits_for_nobody;
 #[cfg(feature = "sim")]
 mod a_watch_is_lent_to_a_phone;
 #[cfg(feature = "sim")]
+mod a_watch_is_updated;
+#[cfg(feature = "sim")]
 mod everything_arrives;
 #[cfg(feature = "sim")]
 mod secrets_stay_secret;

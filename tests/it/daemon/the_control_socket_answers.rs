@@ -62,6 +62,7 @@ async fn as_soon_as_the_radio_had_to_be_helped() {
         cloud: None,
         sinks: Vec::new(),
         arrivals: Arc::default(),
+        updates: None,
         failing: failing.subscribe(),
     };
     let (_stage, stages) = watch::channel(Stage::Running(Arc::new(parts)));

@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use nowbridge::clock::Clock;
 use nowbridge::cloud::{Client, ClientConfig};
-use nowbridge::config::{LinksConfig, OutboxConfig, Paths};
+use nowbridge::config::{FirmwareConfig, LinksConfig, OutboxConfig, Paths};
 use nowbridge::daemon::{self, Cloud, Notifier, Wiring};
+use nowbridge::firmware::Policy;
 use nowbridge::measurement::Quality;
 use nowbridge::radio::air::{Air, AirCentral, LinkModel};
 use nowbridge::sim::WatchOnAir;
@@ -162,6 +163,8 @@ fn wiring((home, air, clock): (&TempDir, &Air, Clock), limits: OutboxConfig) -> 
             consent_check_every: Duration::from_hours(1),
         }),
         sinks: Vec::new(),
+        firmware: FirmwareConfig::default(),
+        firmware_policy: Policy::default(),
         limits,
         clock,
     }

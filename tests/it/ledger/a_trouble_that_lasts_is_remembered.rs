@@ -41,6 +41,7 @@ impl Day {
             name: None,
             status: watch.subscribe(),
             sync_now: None,
+            updating: None,
         };
         let seats = watch::Sender::new(vec![seat]);
         let spells = Spells {

@@ -121,6 +121,7 @@ pub async fn asked(dir: &tempfile::TempDir, package: &Bytes, image: Option<Sha25
         size: package.len() as u32,
         version: "2.0.0".to_owned(),
         asked_by: AskedBy::Person,
+        allow_downgrade: false,
     };
     let row = outbox.ask_update(new).await.unwrap().unwrap();
     (outbox, row)

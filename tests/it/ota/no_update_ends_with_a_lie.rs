@@ -25,6 +25,7 @@ async fn asked(outbox: &Outbox) -> UpdateRow {
         size: 1000,
         version: "2.0.0".to_owned(),
         asked_by: AskedBy::Person,
+        allow_downgrade: false,
     };
     outbox.ask_update(new).await.unwrap().unwrap()
 }

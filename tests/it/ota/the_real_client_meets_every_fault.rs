@@ -50,6 +50,7 @@ async fn update_at(outbox: &Outbox, build: Build, pace: Pace, faulty: impl FnOnc
         size: file.len() as u32,
         version: "2.0.0".to_owned(),
         asked_by: AskedBy::Person,
+        allow_downgrade: false,
     };
     let key = outbox.ask_update(asked).await.unwrap().unwrap().key;
     let mut way = Way::over(&air);

@@ -1,0 +1,1 @@
+DELETE FROM firmware_trust WHERE device_id = ?1 AND ?2 > 0
