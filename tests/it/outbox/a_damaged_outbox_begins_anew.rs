@@ -359,3 +359,39 @@ async fn a_backup_fills_the_holes_and_sends_what_nobody_has() {
     let error = outbox.salvage_from(&nothing).await.unwrap_err();
     assert!(matches!(error, OutboxError::NothingToSalvage { .. }), "{error}");
 }
+
+async fn cursors(outbox: &Outbox) -> Vec<(u32, Seq)> {
+    outbox.logs().await.unwrap().iter().map(|log| (log.era, log.cursor)).collect()
+}
+
+#[tokio::test]
+async fn a_log_without_blocks_is_not_read_from_the_beginning_again() {
+    let (dir, _) = closed().await;
+    for eras in 2..=4 {
+        damage(dir.path(), roots(dir.path(), &["log"]));
+        let outbox = open(dir.path()).await.unwrap();
+        let expected: Vec<_> = (1..=eras).map(|era| (era, Seq(BLOCKS))).collect();
+        assert_eq!(cursors(&outbox).await, expected);
+        outbox.salvage().await.unwrap();
+        outbox.close().await.unwrap();
+    }
+    // A counter that began again is no such thing.
+    let outbox = open(dir.path()).await.unwrap();
+    outbox.new_era(outbox.logs().await.unwrap()[3].key, Seq(0)).await.unwrap();
+    outbox.close().await.unwrap();
+    damage(dir.path(), roots(dir.path(), &["log"]));
+    let outbox = open(dir.path()).await.unwrap();
+    assert_eq!(cursors(&outbox).await[3..], [(4, Seq(BLOCKS)), (5, Seq(0)), (6, Seq(0))]);
+}
+
+#[tokio::test]
+async fn what_was_forgotten_does_not_come_again_after_damage() {
+    let (dir, _) = closed().await;
+    let outbox = open(dir.path()).await.unwrap();
+    let options = ForgetOptions { even_unsent: true, and_refetch: false };
+    outbox.forget(WATCH, vec![cloud()], options).await.unwrap();
+    outbox.close().await.unwrap();
+    damage(dir.path(), roots(dir.path(), &["log"]));
+    let outbox = open(dir.path()).await.unwrap();
+    assert_eq!(cursors(&outbox).await, [(1, Seq(BLOCKS)), (2, Seq(BLOCKS))]);
+}
