@@ -137,7 +137,10 @@ fn fill(tx: &Transaction<'_>, now: UtcMicros) -> Result<u64, OutboxError> {
         }
         let blocks: Vec<RawBlock> = blocks.into_iter().map(|(_, block)| block).collect();
         shrink(tx, &hole, &blocks)?;
-        send(tx, hole.log, &blocks, now)?;
+        // What is missing still may come one day, and then gets an errand of its own.
+        for together in blocks.chunk_by(|one, other| one.header().seq.next() == other.header().seq) {
+            send(tx, hole.log, together, now)?;
+        }
         return Ok(blocks.len() as u64);
     }
     Ok(0)
@@ -166,7 +169,7 @@ fn shrink(tx: &Transaction<'_>, hole: &Hole, blocks: &[RawBlock]) -> Result<(), 
     Ok(())
 }
 
-/// Whoever has passed the hole gets what was in it by an errand, unless they had it before the damage.
+/// Whoever has passed blocks of a hole that follow each other gets them by an errand, unless they had them before the damage.
 fn send(tx: &Transaction<'_>, log: LogKey, blocks: &[RawBlock], now: UtcMicros) -> Result<(), OutboxError> {
     let mut passed = tx.prepare_cached(sql!("merge_passed"))?;
     let mut runs = BTreeMap::<(SinkName, Kind), Vec<(Span, u64)>>::new();
@@ -188,7 +191,7 @@ fn send(tx: &Transaction<'_>, log: LogKey, blocks: &[RawBlock], now: UtcMicros) 
             }
             let runs = runs.entry(place).or_default();
             match runs.last_mut().filter(|_| !is_new_run) {
-                // In a hole nothing else lies between.
+                // Nothing else lies between.
                 Some((span, samples)) => {
                     span.last = said.seq;
                     *samples += u64::from(said.n);

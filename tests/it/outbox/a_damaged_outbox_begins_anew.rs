@@ -395,3 +395,34 @@ async fn what_was_forgotten_does_not_come_again_after_damage() {
     let outbox = open(dir.path()).await.unwrap();
     assert_eq!(cursors(&outbox).await, [(1, Seq(BLOCKS)), (2, Seq(BLOCKS))]);
 }
+
+#[tokio::test]
+async fn one_backup_after_another_sends_each_block_once_and_the_loss_is_what_is_still_missing() {
+    let (dir, _) = closed().await;
+    let [backup, partial] = ["backup", "partial"].map(|name| dir.path().join(name));
+    let outbox = open(dir.path()).await.unwrap();
+    outbox.backup(&backup).await.unwrap();
+    outbox.close().await.unwrap();
+    damage(dir.path(), [page_of(dir.path(), 1_200)]);
+    let outbox = open(dir.path()).await.unwrap();
+    outbox.salvage().await.unwrap();
+    let (log, there) = (outbox.logs().await.unwrap()[0].key, numbers(&outbox).await);
+    let lost: Vec<u32> = (1..=BLOCKS).filter(|seq| there.binary_search(seq).is_err()).collect();
+    let passing = outbox.persist_batch(batch(log, SENT + 1, BLOCKS)).await.unwrap();
+    outbox.settle(passing.key, receipt()).await.unwrap();
+    let (first, middle, last) = (lost[0], lost[lost.len() / 2], *lost.last().unwrap());
+    let mut bytes = fs::read(&backup).unwrap();
+    let body = sealed(middle).body;
+    let at = bytes.windows(body.len()).position(|window| window == body).unwrap();
+    bytes[at + body.len() / 2] ^= 1;
+    fs::write(&partial, bytes).unwrap();
+
+    assert_eq!(outbox.salvage_from(&partial).await.unwrap().lost, 1);
+    outbox.salvage_from(&backup).await.unwrap();
+    let errands = outbox.errands(&cloud()).await.unwrap();
+    let mut said: Vec<_> = errands.iter().map(|it| (it.span.first.0, it.span.last.0)).collect();
+    said.sort_unstable();
+    assert_eq!(said, [(first, middle - 1), (middle, middle), (middle + 1, last)]);
+    let held: u64 = outbox.tallies(&cloud()).await.unwrap().iter().map(|tally| tally.held).sum();
+    assert_eq!(held, 60 * lost.len() as u64);
+}
