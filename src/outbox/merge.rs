@@ -81,7 +81,7 @@ impl Outbox {
         merged.lost = self
             .write(|tx| {
                 tx.execute("DELETE FROM salvaged", [])?;
-                Ok(holes(tx)?.iter().map(|hole| u64::from(hole.to.0 - hole.from.0) + 1).sum())
+                Ok(missing(&holes(tx)?))
             })
             .await?;
         Ok(merged)
@@ -141,9 +141,29 @@ fn fill(tx: &Transaction<'_>, now: UtcMicros) -> Result<u64, OutboxError> {
         for together in blocks.chunk_by(|one, other| one.header().seq.next() == other.header().seq) {
             send(tx, hole.log, together, now)?;
         }
+        count_missing(tx)?;
         return Ok(blocks.len() as u64);
     }
+    // Also what somebody has filled who did not count.
+    count_missing(tx)?;
     Ok(0)
+}
+
+/// Numbers that these cover.
+fn missing<'a>(holes: impl IntoIterator<Item = &'a Hole>) -> u64 {
+    holes.into_iter().map(|hole| u64::from(hole.to.0.saturating_sub(hole.from.0)) + 1).sum()
+}
+
+/// What is known of the salvage says how much of it is missing still.
+fn count_missing(tx: &Transaction<'_>) -> Result<(), OutboxError> {
+    let Some(mut so_far) = salvage::known(tx)?.filter(|so_far| so_far.done) else { return Ok(()) };
+    let holes = holes(tx)?;
+    let lost = missing(holes.iter().filter(|hole| hole.detail == so_far.hole()));
+    if lost != so_far.lost {
+        so_far.lost = lost;
+        salvage::note(tx, &so_far)?;
+    }
+    Ok(())
 }
 
 /// What is missing still is in gaps as before.

@@ -418,7 +418,9 @@ async fn one_backup_after_another_sends_each_block_once_and_the_loss_is_what_is_
     fs::write(&partial, bytes).unwrap();
 
     assert_eq!(outbox.salvage_from(&partial).await.unwrap().lost, 1);
+    assert_eq!(outbox.salvage_so_far().await.unwrap().unwrap().lost, 1, "what came is lost no more");
     outbox.salvage_from(&backup).await.unwrap();
+    assert_eq!(outbox.salvage_so_far().await.unwrap().unwrap().lost, 0);
     let errands = outbox.errands(&cloud()).await.unwrap();
     let mut said: Vec<_> = errands.iter().map(|it| (it.span.first.0, it.span.last.0)).collect();
     said.sort_unstable();
