@@ -80,6 +80,11 @@ pub(super) fn known(connection: &Connection) -> Result<Option<Salvage>, OutboxEr
 }
 
 impl super::Outbox {
+    /// Whether a damaged database lies in a directory that was moved aside and not fetched yet: what comes after it may never have begun.
+    pub fn was_moved_aside(dir: &Path) -> bool {
+        aside::latest(dir).is_some()
+    }
+
     /// Whether blocks of a damaged database are still being fetched.
     pub async fn is_salvaging(&self) -> Result<bool, OutboxError> {
         self.read(|tx| Ok(known(tx)?.is_some_and(|salvage| !salvage.done))).await

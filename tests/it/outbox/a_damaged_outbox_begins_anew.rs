@@ -196,7 +196,9 @@ async fn a_log_without_its_database_is_kept_beside_a_new_one() {
 #[tokio::test]
 async fn a_crash_between_moving_aside_and_beginning_anew_loses_nothing() {
     let (dir, _) = closed().await;
+    assert!(!Outbox::was_moved_aside(dir.path()));
     fs::rename(dir.path().join("outbox.db"), dir.path().join("outbox.db.corrupt-1")).unwrap();
+    assert!(Outbox::was_moved_aside(dir.path()), "whoever mends finds that there is something to begin");
     let outbox = open(dir.path()).await.unwrap();
     assert_eq!(outbox.salvage().await.unwrap().unwrap().blocks, u64::from(BLOCKS));
     assert_eq!(numbers(&outbox).await.len(), BLOCKS as usize);
