@@ -78,12 +78,7 @@ impl Outbox {
                 filled => merged.filled += filled,
             }
         }
-        merged.lost = self
-            .write(|tx| {
-                tx.execute("DELETE FROM salvaged", [])?;
-                Ok(missing(&holes(tx)?))
-            })
-            .await?;
+        merged.lost = self.write(|tx| Ok(missing(&holes(tx)?))).await?;
         Ok(merged)
     }
 }
@@ -146,6 +141,8 @@ fn fill(tx: &Transaction<'_>, now: UtcMicros) -> Result<u64, OutboxError> {
     }
     // Also what somebody has filled who did not count.
     count_missing(tx)?;
+    // In the same transaction, so that nothing goes that somebody else has just found for a hole.
+    tx.execute("DELETE FROM salvaged", [])?;
     Ok(0)
 }
 
