@@ -54,7 +54,8 @@ impl Place {
             Ok(client) => Ok(Self::Daemon(client)),
             Err(ControlError::NotRunning { .. }) => {
                 let dir = &config.paths.state_dir;
-                if !config.paths.outbox().exists() {
+                // Killed between moving one aside and beginning anew, it is begun now.
+                if !config.paths.outbox().exists() && !Outbox::was_moved_aside(dir) {
                     return Err(NoOutbox(dir.display().to_string()).into());
                 }
                 let lock = Outbox::claim(dir).await?;

@@ -5,7 +5,7 @@
 //! that is to go, too, is one row a log: how far it was read, so that the watch's old blocks do not all come back.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params, params_from_iter};
 use serde::{Deserialize, Serialize};
 
 use super::{Log, Outbox, OutboxError, Salvage, SinkName, Tally, aside, off_the_runtime};
@@ -115,6 +115,9 @@ impl Outbox {
             for Step { delete, count } in &OF_A_LOG {
                 *count(&mut told) += self.erase(delete, vec![log.key.0.into()]).await?;
             }
+            // It stands twice then: should the row be lost, its index says so still.
+            let (key, cursor) = (log.key, log.cursor);
+            self.write(move |tx| Ok(tx.execute(sql!("log_removed"), params![key, cursor])?)).await?;
         }
         let of_it = vec![device.0.to_vec().into(), begun.0.into()];
         told.sessions = self.erase(sql!("forget_session"), of_it).await?;

@@ -78,12 +78,7 @@ impl Outbox {
                 filled => merged.filled += filled,
             }
         }
-        merged.lost = self
-            .write(|tx| {
-                tx.execute("DELETE FROM salvaged", [])?;
-                Ok(holes(tx)?.iter().map(|hole| u64::from(hole.to.0 - hole.from.0) + 1).sum())
-            })
-            .await?;
+        merged.lost = self.write(|tx| Ok(missing(&holes(tx)?))).await?;
         Ok(merged)
     }
 }
@@ -137,10 +132,35 @@ fn fill(tx: &Transaction<'_>, now: UtcMicros) -> Result<u64, OutboxError> {
         }
         let blocks: Vec<RawBlock> = blocks.into_iter().map(|(_, block)| block).collect();
         shrink(tx, &hole, &blocks)?;
-        send(tx, hole.log, &blocks, now)?;
+        // What is missing still may come one day, and then gets an errand of its own.
+        for together in blocks.chunk_by(|one, other| one.header().seq.next() == other.header().seq) {
+            send(tx, hole.log, together, now)?;
+        }
+        count_missing(tx)?;
         return Ok(blocks.len() as u64);
     }
+    // Also what somebody has filled who did not count.
+    count_missing(tx)?;
+    // In the same transaction, so that nothing goes that somebody else has just found for a hole.
+    tx.execute("DELETE FROM salvaged", [])?;
     Ok(0)
+}
+
+/// Numbers that these cover.
+fn missing<'a>(holes: impl IntoIterator<Item = &'a Hole>) -> u64 {
+    holes.into_iter().map(|hole| u64::from(hole.to.0.saturating_sub(hole.from.0)) + 1).sum()
+}
+
+/// What is known of the salvage says how much of it is missing still.
+fn count_missing(tx: &Transaction<'_>) -> Result<(), OutboxError> {
+    let Some(mut so_far) = salvage::known(tx)?.filter(|so_far| so_far.done) else { return Ok(()) };
+    let holes = holes(tx)?;
+    let lost = missing(holes.iter().filter(|hole| hole.detail == so_far.hole()));
+    if lost != so_far.lost {
+        so_far.lost = lost;
+        salvage::note(tx, &so_far)?;
+    }
+    Ok(())
 }
 
 /// What is missing still is in gaps as before.
@@ -166,7 +186,7 @@ fn shrink(tx: &Transaction<'_>, hole: &Hole, blocks: &[RawBlock]) -> Result<(), 
     Ok(())
 }
 
-/// Whoever has passed the hole gets what was in it by an errand, unless they had it before the damage.
+/// Whoever has passed blocks of a hole that follow each other gets them by an errand, unless they had them before the damage.
 fn send(tx: &Transaction<'_>, log: LogKey, blocks: &[RawBlock], now: UtcMicros) -> Result<(), OutboxError> {
     let mut passed = tx.prepare_cached(sql!("merge_passed"))?;
     let mut runs = BTreeMap::<(SinkName, Kind), Vec<(Span, u64)>>::new();
@@ -188,7 +208,7 @@ fn send(tx: &Transaction<'_>, log: LogKey, blocks: &[RawBlock], now: UtcMicros) 
             }
             let runs = runs.entry(place).or_default();
             match runs.last_mut().filter(|_| !is_new_run) {
-                // In a hole nothing else lies between.
+                // Nothing else lies between.
                 Some((span, samples)) => {
                     span.last = said.seq;
                     *samples += u64::from(said.n);

@@ -83,12 +83,14 @@ impl StreamSummary {
         if self.kind.is_none() {
             return 0;
         }
-        self.accepted().saturating_sub(self.uploaded + self.dead + self.held + self.missed)
+        let gone =
+            self.uploaded.saturating_add(self.dead).saturating_add(self.held).saturating_add(self.missed);
+        self.accepted().saturating_sub(gone)
     }
 
     /// Samples that were ever stored.
     pub const fn accepted(&self) -> u64 {
-        self.samples + self.removed
+        self.samples.saturating_add(self.removed)
     }
 }
 

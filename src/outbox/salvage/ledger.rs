@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::pages::Pages;
 use super::{Salvage, carve, note};
 use crate::measurement::UtcMicros;
-use crate::outbox::{LogKey, OutboxError, database};
+use crate::outbox::{LogKey, OutboxError, database, logs};
 use crate::wire::bridge::{DeviceId, LogId, Seq};
 
 /// A table, and how its rows are ordered.
@@ -91,9 +91,9 @@ pub(in crate::outbox) fn take_ledger(
     let ends = if copy(LOG)? {
         let ends = found_ends(from, page_size);
         restore_logs(old.as_ref(), &tx, &ends, now)?;
-        ends
+        Some(ends)
     } else {
-        BTreeMap::new()
+        None
     };
     for device in strangers {
         tx.execute("UPDATE log SET adrift = 1 WHERE device = ?1", [device])?;
@@ -101,8 +101,8 @@ pub(in crate::outbox) fn take_ledger(
     for table in OTHERS {
         copy(table)?;
     }
-    for (log, end) in ends {
-        tx.execute(sql!("salvage_cursor"), params![log, end])?;
+    if let Some(ends) = ends {
+        restore_cursors(&tx, &ends)?;
     }
     let through_log: LogKey = tx.query_row("SELECT coalesce(max(id), 0) FROM log", [], |row| row.get(0))?;
     let adrift: i64 = tx.query_row("SELECT count(*) FROM log WHERE adrift = 1", [], |row| row.get(0))?;
@@ -199,6 +199,16 @@ fn restore_logs(
             let device = owners.get(&log).map_or_else(|| nobody(tx, None), |device| Ok(*device))?;
             tx.execute(sql!("salvage_adrift"), params![log, device, now])?;
         }
+    }
+    Ok(())
+}
+
+/// How far each log went. One without a block went somewhere, too: where the one before it ended, or where it was forgotten.
+fn restore_cursors(tx: &Transaction<'_>, ends: &BTreeMap<LogKey, Seq>) -> Result<(), OutboxError> {
+    // The oldest first, which those after it begin behind.
+    for log in logs::all(tx)?.into_iter().map(|log| log.key).collect::<BTreeSet<_>>() {
+        let end = ends.get(&log).copied().unwrap_or_default();
+        tx.execute(sql!("salvage_cursor"), params![log, end])?;
     }
     Ok(())
 }

@@ -44,7 +44,7 @@ pub struct Salvage {
     pub damaged_tables: Vec<String>,
     /// Blocks fetched so far.
     pub blocks: u64,
-    /// Numbers whose blocks are lost, once it is done; each is in a gap.
+    /// Numbers whose blocks are lost, once it is done, and that no other file has given since; each is in a gap.
     pub lost: u64,
     /// Logs of which nothing says any more whose they are: kept, and not sent.
     #[serde(default)]
@@ -62,6 +62,15 @@ impl Salvage {
     pub(super) const fn is_fetching(&self, log: LogKey) -> bool {
         !self.done && log.0 <= self.through_log.0
     }
+
+    /// What is said of the holes that it has left.
+    pub(super) fn hole(&self) -> String {
+        hole(&self.file)
+    }
+}
+
+fn hole(file: &str) -> String {
+    format!("lost with damaged pages of {file}")
 }
 
 /// What is known of a salvage.
@@ -71,6 +80,11 @@ pub(super) fn known(connection: &Connection) -> Result<Option<Salvage>, OutboxEr
 }
 
 impl super::Outbox {
+    /// Whether a damaged database lies in a directory that was moved aside and not fetched yet: what comes after it may never have begun.
+    pub fn was_moved_aside(dir: &Path) -> bool {
+        aside::latest(dir).is_some()
+    }
+
     /// Whether blocks of a damaged database are still being fetched.
     pub async fn is_salvaging(&self) -> Result<bool, OutboxError> {
         self.read(|tx| Ok(known(tx)?.is_some_and(|salvage| !salvage.done))).await
@@ -82,7 +96,7 @@ impl super::Outbox {
     }
 }
 
-fn note(tx: &Transaction<'_>, salvage: &Salvage) -> Result<(), OutboxError> {
+pub(super) fn note(tx: &Transaction<'_>, salvage: &Salvage) -> Result<(), OutboxError> {
     let text = serde_json::to_string(salvage).unwrap_or_default();
     tx.execute(sql!("meta_put"), params![KEY, text])?;
     Ok(())
@@ -188,7 +202,7 @@ fn name_holes(tx: &Transaction<'_>, log: &Log, file: &str, now: UtcMicros) -> Re
         }
         next = next.max(to.saturating_add(1));
     }
-    let detail = format!("lost with damaged pages of {file}");
+    let detail = hole(file);
     for (from, to) in holes {
         let values = params![log.key, None::<i64>, from, to, "corrupt", detail, now];
         tx.prepare_cached(sql!("gap_insert"))?.execute(values)?;

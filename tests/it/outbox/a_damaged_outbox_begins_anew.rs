@@ -196,7 +196,9 @@ async fn a_log_without_its_database_is_kept_beside_a_new_one() {
 #[tokio::test]
 async fn a_crash_between_moving_aside_and_beginning_anew_loses_nothing() {
     let (dir, _) = closed().await;
+    assert!(!Outbox::was_moved_aside(dir.path()));
     fs::rename(dir.path().join("outbox.db"), dir.path().join("outbox.db.corrupt-1")).unwrap();
+    assert!(Outbox::was_moved_aside(dir.path()), "whoever mends finds that there is something to begin");
     let outbox = open(dir.path()).await.unwrap();
     assert_eq!(outbox.salvage().await.unwrap().unwrap().blocks, u64::from(BLOCKS));
     assert_eq!(numbers(&outbox).await.len(), BLOCKS as usize);
@@ -358,4 +360,73 @@ async fn a_backup_fills_the_holes_and_sends_what_nobody_has() {
     fs::write(&nothing, "no database").unwrap();
     let error = outbox.salvage_from(&nothing).await.unwrap_err();
     assert!(matches!(error, OutboxError::NothingToSalvage { .. }), "{error}");
+}
+
+async fn cursors(outbox: &Outbox) -> Vec<(u32, Seq)> {
+    outbox.logs().await.unwrap().iter().map(|log| (log.era, log.cursor)).collect()
+}
+
+#[tokio::test]
+async fn a_log_without_blocks_is_not_read_from_the_beginning_again() {
+    let (dir, _) = closed().await;
+    for eras in 2..=4 {
+        damage(dir.path(), roots(dir.path(), &["log"]));
+        let outbox = open(dir.path()).await.unwrap();
+        let expected: Vec<_> = (1..=eras).map(|era| (era, Seq(BLOCKS))).collect();
+        assert_eq!(cursors(&outbox).await, expected);
+        outbox.salvage().await.unwrap();
+        outbox.close().await.unwrap();
+    }
+    // A counter that began again is no such thing.
+    let outbox = open(dir.path()).await.unwrap();
+    outbox.new_era(outbox.logs().await.unwrap()[3].key, Seq(0)).await.unwrap();
+    outbox.close().await.unwrap();
+    damage(dir.path(), roots(dir.path(), &["log"]));
+    let outbox = open(dir.path()).await.unwrap();
+    assert_eq!(cursors(&outbox).await[3..], [(4, Seq(BLOCKS)), (5, Seq(0)), (6, Seq(0))]);
+}
+
+#[tokio::test]
+async fn what_was_forgotten_does_not_come_again_after_damage() {
+    let (dir, _) = closed().await;
+    let outbox = open(dir.path()).await.unwrap();
+    let options = ForgetOptions { even_unsent: true, and_refetch: false };
+    outbox.forget(WATCH, vec![cloud()], options).await.unwrap();
+    outbox.close().await.unwrap();
+    damage(dir.path(), roots(dir.path(), &["log"]));
+    let outbox = open(dir.path()).await.unwrap();
+    assert_eq!(cursors(&outbox).await, [(1, Seq(BLOCKS)), (2, Seq(BLOCKS))]);
+}
+
+#[tokio::test]
+async fn one_backup_after_another_sends_each_block_once_and_the_loss_is_what_is_still_missing() {
+    let (dir, _) = closed().await;
+    let [backup, partial] = ["backup", "partial"].map(|name| dir.path().join(name));
+    let outbox = open(dir.path()).await.unwrap();
+    outbox.backup(&backup).await.unwrap();
+    outbox.close().await.unwrap();
+    damage(dir.path(), [page_of(dir.path(), 1_200)]);
+    let outbox = open(dir.path()).await.unwrap();
+    outbox.salvage().await.unwrap();
+    let (log, there) = (outbox.logs().await.unwrap()[0].key, numbers(&outbox).await);
+    let lost: Vec<u32> = (1..=BLOCKS).filter(|seq| there.binary_search(seq).is_err()).collect();
+    let passing = outbox.persist_batch(batch(log, SENT + 1, BLOCKS)).await.unwrap();
+    outbox.settle(passing.key, receipt()).await.unwrap();
+    let (first, middle, last) = (lost[0], lost[lost.len() / 2], *lost.last().unwrap());
+    let mut bytes = fs::read(&backup).unwrap();
+    let body = sealed(middle).body;
+    let at = bytes.windows(body.len()).position(|window| window == body).unwrap();
+    bytes[at + body.len() / 2] ^= 1;
+    fs::write(&partial, bytes).unwrap();
+
+    assert_eq!(outbox.salvage_from(&partial).await.unwrap().lost, 1);
+    assert_eq!(outbox.salvage_so_far().await.unwrap().unwrap().lost, 1, "what came is lost no more");
+    outbox.salvage_from(&backup).await.unwrap();
+    assert_eq!(outbox.salvage_so_far().await.unwrap().unwrap().lost, 0);
+    let errands = outbox.errands(&cloud()).await.unwrap();
+    let mut said: Vec<_> = errands.iter().map(|it| (it.span.first.0, it.span.last.0)).collect();
+    said.sort_unstable();
+    assert_eq!(said, [(first, middle - 1), (middle, middle), (middle + 1, last)]);
+    let held: u64 = outbox.tallies(&cloud()).await.unwrap().iter().map(|tally| tally.held).sum();
+    assert_eq!(held, 60 * lost.len() as u64);
 }
