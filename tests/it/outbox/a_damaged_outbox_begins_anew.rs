@@ -412,7 +412,7 @@ async fn one_backup_after_another_sends_each_block_once_and_the_loss_is_what_is_
     let lost: Vec<u32> = (1..=BLOCKS).filter(|seq| there.binary_search(seq).is_err()).collect();
     let passing = outbox.persist_batch(batch(log, SENT + 1, BLOCKS)).await.unwrap();
     outbox.settle(passing.key, receipt()).await.unwrap();
-    let (first, middle, last) = (lost[0], lost[lost.len() / 2], *lost.last().unwrap());
+    let (first, middle, end) = (lost[0], lost[lost.len() / 2], *lost.last().unwrap());
     let mut bytes = fs::read(&backup).unwrap();
     let body = sealed(middle).body;
     let at = bytes.windows(body.len()).position(|window| window == body).unwrap();
@@ -426,7 +426,7 @@ async fn one_backup_after_another_sends_each_block_once_and_the_loss_is_what_is_
     let errands = outbox.errands(&cloud()).await.unwrap();
     let mut said: Vec<_> = errands.iter().map(|it| (it.span.first.0, it.span.last.0)).collect();
     said.sort_unstable();
-    assert_eq!(said, [(first, middle - 1), (middle, middle), (middle + 1, last)]);
+    assert_eq!(said, [(first, middle - 1), (middle, middle), (middle + 1, end)]);
     let held: u64 = outbox.tallies(&cloud()).await.unwrap().iter().map(|tally| tally.held).sum();
     assert_eq!(held, 60 * lost.len() as u64);
 }
