@@ -10,7 +10,7 @@ use super::crew::Kit;
 use super::update_desk::UpdateDesk;
 use super::updates::Yard;
 use crate::cloud::Client;
-use crate::config::FirmwareConfig;
+use crate::config::{Automatic, FirmwareConfig};
 use crate::control::{Seat, UpdatesView};
 use crate::firmware::{Downloader, FirmwareStore, Limits, Policy, UrlGuard};
 use crate::ota::Updater;
@@ -40,6 +40,11 @@ impl Files {
         seats: &watch::Receiver<Vec<Seat>>,
     ) -> UpdatesView {
         let Self { dir, config, policy, keep_free } = self;
+        if config.automatic != Automatic::Off {
+            tracing::warn!(
+                "[firmware] automatic does nothing yet; `nowbridge update` brings new firmware to a watch."
+            );
+        }
         let store = FirmwareStore::new(dir);
         let (requests, receiver) = mpsc::channel(WAITING);
         let (bell, doing) = (Arc::new(Notify::new()), watch::Sender::default());

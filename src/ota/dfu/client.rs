@@ -118,12 +118,16 @@ where
         match write(&*self.link, Command::Activate).await {
             Ok(()) => {}
             // It may have heard it: its next answer tells.
-            Err(OtaError::Radio(RadioError::Closed(_))) => return Ok(()),
+            Err(OtaError::Radio(RadioError::Closed(_))) => {
+                self.past.ordered();
+                return Ok(());
+            }
             Err(error) => return Err(error),
         }
-        if timeout(RESTART, self.link.closed()).await.is_err() {
+        if timeout(RESTART, self.link.closed()).await.is_err() && !self.past.was_ordered() {
             return Err(OtaError::NotShown("the order to start its new firmware"));
         }
+        // A watch that passes the order over after a link ended with it has nothing left to start: it had heard it.
         self.past.started();
         Ok(())
     }

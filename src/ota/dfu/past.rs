@@ -27,6 +27,8 @@ struct Inner {
     under_way: Option<(BrokeOff, Instant)>,
     /// It is on the watch, and is not known to have been started.
     staged: Option<Other>,
+    /// Whether the link ended with the order to start it.
+    ordered: bool,
     /// As many receipts were waited for in vain.
     troubles: u32,
 }
@@ -94,7 +96,18 @@ impl Past {
 
     /// It has been started.
     pub(super) fn started(&self) {
-        self.lock().staged = None;
+        let mut inner = self.lock();
+        (inner.staged, inner.ordered) = (None, false);
+    }
+
+    /// The link ended with the order to start it: the watch may have heard it.
+    pub(super) fn ordered(&self) {
+        self.lock().ordered = true;
+    }
+
+    /// Whether it did before.
+    pub(super) fn was_ordered(&self) -> bool {
+        self.lock().ordered
     }
 
     /// Packets to a receipt on such a link. Half as many after each upload in which packets or receipts were lost.
