@@ -24,10 +24,11 @@ use super::ledger_routes;
 use super::listener::Limited;
 use super::radio_routes;
 use super::stage::{Changes, Stage};
-use super::status::Asked;
+use super::status::{Asked, Status};
 use super::update_routes;
 use super::verify_route;
 use crate::measurement::UtcMicros;
+use crate::outbox::OutboxError;
 
 /// A line at most this often, however fast things change.
 const EVENT_SPACING: Duration = Duration::from_millis(200);
@@ -106,13 +107,26 @@ async fn last_of_its_connection(mut response: Response) -> Response {
 }
 
 impl Control {
+    /// The status now, and what to wait for before the next.
+    ///
+    /// What still ran when it was asked may be closed before it answers. The stage has changed then, and is asked instead: an orderly end
+    /// is no failure.
+    async fn look(&mut self) -> (Result<Status, OutboxError>, Changes) {
+        loop {
+            let stage = self.stage.borrow_and_update().clone();
+            let changes = stage.changes();
+            match stage.status(self.started).await {
+                Err(OutboxError::Closed) if self.stage.has_changed().unwrap_or(false) => {}
+                told => return (told, changes),
+            }
+        }
+    }
+
     /// A line, and what to wait for before the next. A line that says why there is no status is the last.
     async fn line(&mut self) -> Option<(Vec<u8>, Option<Changes>)> {
-        let stage = self.stage.borrow_and_update().clone();
-        let changes = stage.changes();
-        let (line, changes) = match stage.status(self.started).await {
-            Ok(status) => (serde_json::to_vec(&status), Some(changes)),
-            Err(error) => (serde_json::to_vec(&DeskError::from(error).complaint()), None),
+        let (line, changes) = match self.look().await {
+            (Ok(status), changes) => (serde_json::to_vec(&status), Some(changes)),
+            (Err(error), _) => (serde_json::to_vec(&DeskError::from(error).complaint()), None),
         };
         let mut line = line.ok()?;
         line.push(b'\n');
@@ -129,9 +143,8 @@ impl Control {
     }
 }
 
-async fn status(State(control): State<Control>) -> Response {
-    let stage = control.stage.borrow().clone();
-    match stage.status(control.started).await {
+async fn status(State(mut control): State<Control>) -> Response {
+    match control.look().await.0 {
         Ok(status) => Json(status).into_response(),
         Err(error) => complain(&DeskError::from(error).complaint()),
     }
@@ -219,7 +232,38 @@ pub(super) fn complain(complaint: &Complaint) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::clock::Clock;
+    use crate::control::{Parts, StageName};
+    use crate::outbox::Outbox;
+
+    #[tokio::test]
+    async fn what_is_closed_while_somebody_asks_is_an_end_and_no_failure() {
+        let directory = tempfile::tempdir().unwrap();
+        let outbox = Outbox::open(directory.path(), Clock::System).await.unwrap();
+        let parts = Parts {
+            outbox: outbox.clone(),
+            radio: None,
+            seats: watch::channel(Vec::new()).1,
+            desk: None,
+            time: watch::channel(crate::sync::ClockStatus::default()).1,
+            cloud: None,
+            sinks: Vec::new(),
+            arrivals: Arc::default(),
+            updates: None,
+            failing: watch::channel(Vec::new()).1,
+        };
+        let (sender, stage) = watch::channel(Stage::Running(Arc::new(parts)));
+        let mut control = Control { stage, started: UtcMicros(1), ending: CancellationToken::new() };
+        outbox.close().await.unwrap();
+        let (told, _) = control.look().await;
+        assert!(matches!(told, Err(OutboxError::Closed)), "nobody said that it ends");
+
+        let (told, ()) = tokio::join!(biased; control.look(), async { drop(sender.send(Stage::Stopping)) });
+        assert_eq!(told.0.unwrap().daemon.stage, StageName::Stopping);
+    }
 
     #[test]
     fn a_list_is_no_request() {
